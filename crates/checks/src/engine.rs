@@ -1,0 +1,429 @@
+//! Runs checks over an estate and turns judgements into findings: identity, context, coverage, order.
+
+use plimsoll_graph::{Estate, Node};
+use plimsoll_model::aws::ecs::TaskDefinition;
+use plimsoll_model::{
+    AccountId, Arn, Confidence, Finding, Gap, LaunchKind, Located, Region, Remediation, Resource, ResourceRef, Severity, Status, Summary,
+    finding_id, partition_of,
+};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::check::{Check, Failure, Judgement, Responsibility, Verdict};
+use crate::registry::CHECKS;
+
+/// What to report.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Report passed verdicts too.
+    pub include_passed: bool,
+}
+
+/// The checks to run.
+#[derive(Clone, Debug)]
+pub struct Selection(Vec<&'static Check>);
+
+/// Why a selection is impossible.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SelectionError {
+    /// There is no such check.
+    #[error("there is no check {name}{}", nearest.map_or(String::new(), |id| format!("; did you mean {id}?")))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The id that looks most like it.
+        nearest: Option<&'static str>,
+    },
+    /// Everything was skipped.
+    #[error("no check is left to run")]
+    Empty,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self(CHECKS.to_vec())
+    }
+}
+
+impl Selection {
+    /// The checks named in `only` (all when empty) without those in `skip`; `*` in a name matches any text.
+    pub fn new(only: &[String], skip: &[String]) -> Result<Self, SelectionError> {
+        for name in only.iter().chain(skip) {
+            if !CHECKS.iter().any(|check| named(check, name)) {
+                return Err(SelectionError::Unknown { name: name.clone(), nearest: nearest(name) });
+            }
+        }
+        let wanted =
+            |check: &Check| (only.is_empty() || only.iter().any(|name| named(check, name))) && !skip.iter().any(|name| named(check, name));
+        let checks: Vec<_> = CHECKS.iter().copied().filter(|check| wanted(check)).collect();
+        if checks.is_empty() { Err(SelectionError::Empty) } else { Ok(Self(checks)) }
+    }
+
+    /// The checks, in the order of the catalogue.
+    pub fn checks(&self) -> &[&'static Check] {
+        &self.0
+    }
+}
+
+fn named(check: &Check, pattern: &str) -> bool {
+    plimsoll_model::policy::wildcard_match(pattern, check.id)
+}
+
+/// The id with the most three-letter pieces in common.
+fn nearest(name: &str) -> Option<&'static str> {
+    let pieces = |text: &str| -> Vec<Vec<char>> { text.chars().collect::<Vec<_>>().windows(3).map(<[char]>::to_vec).collect() };
+    let wanted = pieces(name);
+    let score = |id: &str| {
+        let have = pieces(id);
+        (wanted.iter().filter(|piece| have.contains(piece)).count() * 1000).checked_div(have.len() + wanted.len()).unwrap_or(0)
+    };
+    CHECKS
+        .iter()
+        .map(|check| (score(check.id), check.id))
+        .max_by_key(|(score, _)| *score)
+        .filter(|(score, _)| *score > 100)
+        .map(|(_, id)| id)
+}
+
+/// The verdict on one resource, kept for whoever asks about the resource later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Position of the check in the selection.
+    pub check: u16,
+    /// Kind of the resource, as in snapshots.
+    pub kind: &'static str,
+    /// Position of the resource in the inventory's list of its kind.
+    pub index: u32,
+    /// The verdict.
+    pub state: OutcomeState,
+}
+
+/// A verdict without its facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OutcomeState {
+    /// The condition holds.
+    Fail,
+    /// It could not be decided.
+    Unknown,
+    /// It does not hold.
+    Pass,
+    /// The check says nothing of it.
+    NotApplicable,
+}
+
+/// What the checks said.
+#[derive(Clone, Debug, Default)]
+pub struct Evaluation {
+    /// The checks that ran.
+    pub checks: Vec<&'static Check>,
+    /// Findings in the order of the contract.
+    pub findings: Vec<Finding>,
+    /// Counts of all verdicts.
+    pub summary: Summary,
+    /// Every verdict on a resource of the inventory.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Runs the selected checks.
+pub fn evaluate<'e>(estate: &'e Estate<'e>, selection: &Selection, options: Options) -> Evaluation {
+    let mut evaluation = Evaluation { checks: selection.0.clone(), ..Evaluation::default() };
+    for (check, position) in selection.0.iter().zip(0_u16..) {
+        let mut verdicts = Verdicts { estate, check, position, options, holes: holes(estate, check), looked_clean: Vec::new(), evaluation };
+        (check.evaluate)(estate, &mut verdicts);
+        verdicts.report_holes();
+        evaluation = verdicts.evaluation;
+    }
+    Finding::sort(&mut evaluation.findings);
+    evaluation
+}
+
+/// What is missing in one account and Region for one check.
+struct Hole {
+    account: AccountId,
+    region: Region,
+    gaps: Vec<Gap>,
+}
+
+/// Every account and Region where a listing that the check rests on failed.
+fn holes(estate: &Estate<'_>, check: &Check) -> Vec<Hole> {
+    let mut holes: Vec<Hole> = Vec::new();
+    for operation in check.needs.iter().filter(|operation| !check.shades.contains(operation)) {
+        for gap in estate.coverage().listing_gaps(operation) {
+            match holes.iter_mut().find(|hole| hole.account == gap.account && hole.region == gap.region) {
+                Some(hole) => hole.gaps.push(gap.clone()),
+                None => holes.push(Hole { account: gap.account.clone(), region: gap.region.clone(), gaps: vec![gap.clone()] }),
+            }
+        }
+    }
+    holes
+}
+
+/// Takes the verdicts of one check.
+pub struct Verdicts<'e> {
+    estate: &'e Estate<'e>,
+    check: &'static Check,
+    position: u16,
+    options: Options,
+    holes: Vec<Hole>,
+    // Account and Region of resources that would pass but for a hole.
+    looked_clean: Vec<(AccountId, Region)>,
+    evaluation: Evaluation,
+}
+
+impl<'e> Verdicts<'e> {
+    /// Judges each of these resources.
+    pub(crate) fn each<T: Resource + 'e>(
+        &mut self,
+        nodes: impl IntoIterator<Item = Node<'e, T>>,
+        judge: impl Fn(Node<'e, T>) -> Judgement,
+    ) {
+        for node in nodes {
+            self.judge(node, judge(node));
+        }
+    }
+
+    /// Judges every task definition in scope.
+    pub(crate) fn each_definition(&mut self, judge: impl Fn(Node<'e, TaskDefinition>) -> Judgement) {
+        for node in self.estate.definitions_in_scope() {
+            self.judge_shaded(node, judge(node), |failure| definition_context(node, failure));
+        }
+    }
+
+    /// Takes the judgement of one resource.
+    pub(crate) fn judge<T: Resource + 'e>(&mut self, node: Node<'e, T>, judgement: Judgement) {
+        self.judge_shaded(node, judgement, |_| Context::default());
+    }
+
+    fn judge_shaded<T: Resource + 'e>(&mut self, node: Node<'e, T>, judgement: Judgement, context: impl FnOnce(&Failure) -> Context) {
+        let state = match judgement {
+            Ok(Verdict::NotApplicable) => OutcomeState::NotApplicable,
+            Ok(Verdict::Pass) if self.is_holed(node.account(), node.region()) => {
+                self.looked_clean.push((node.account().clone(), node.region().clone()));
+                OutcomeState::Unknown
+            }
+            Ok(Verdict::Pass) => {
+                self.pass(|| node.reference());
+                OutcomeState::Pass
+            }
+            Ok(Verdict::Fail(failure)) => {
+                let context = context(&failure);
+                self.fail(node.reference(), *failure, context);
+                OutcomeState::Fail
+            }
+            Err(unknown) => {
+                self.unknown(node.reference(), &[unknown.gap], None);
+                OutcomeState::Unknown
+            }
+        };
+        self.evaluation.outcomes.push(Outcome { check: self.position, kind: T::KIND, index: node.index(), state });
+    }
+
+    /// Takes the judgement of something that is no resource of the inventory, such as an access key.
+    pub(crate) fn judge_reference(&mut self, resource: ResourceRef, judgement: Judgement) {
+        match judgement {
+            Ok(Verdict::NotApplicable) => {}
+            Ok(Verdict::Pass) if self.is_holed(&resource.account, &resource.region) => {
+                self.looked_clean.push((resource.account, resource.region));
+            }
+            Ok(Verdict::Pass) => self.pass(|| resource),
+            Ok(Verdict::Fail(failure)) => self.fail(resource, *failure, Context::default()),
+            Err(unknown) => self.unknown(resource, &[unknown.gap], None),
+        }
+    }
+
+    fn is_holed(&self, account: &AccountId, region: &Region) -> bool {
+        self.holes.iter().any(|hole| hole.covers(account, region))
+    }
+
+    fn pass(&mut self, resource: impl FnOnce() -> ResourceRef) {
+        self.evaluation.summary.pass += 1;
+        if self.options.include_passed {
+            let finding = self.finding(resource(), Status::Pass, self.check.severity, String::new(), Value::Null, "");
+            self.evaluation.findings.push(finding);
+        }
+    }
+
+    fn fail(&mut self, resource: ResourceRef, failure: Failure, context: Context) {
+        let base = failure.severity.unwrap_or(self.check.severity);
+        let mut finding = self.finding(resource, Status::Fail, base, failure.message, failure.evidence, &failure.discriminator);
+        finding.severity = if context.lowers { base.lower() } else { base };
+        context.reason.clone_into(&mut finding.severity_reason);
+        finding.confidence = failure.confidence;
+        finding.path = failure.path;
+        if let Some(launch) = context.launch {
+            finding.responsibility = self.responsibility(launch).as_str().to_owned();
+        }
+        self.evaluation.summary.fail.add(finding.severity);
+        self.evaluation.findings.push(finding);
+    }
+
+    fn unknown(&mut self, resource: ResourceRef, gaps: &[Gap], note: Option<String>) {
+        let mut reasons: Vec<String> = gaps.iter().map(reason).collect();
+        reasons.dedup();
+        let message = note.map_or_else(|| format!("not decided: {}", reasons.join("; ")), |note| format!("{note}: {}", reasons.join("; ")));
+        let missing: Vec<Value> = gaps
+            .iter()
+            .map(|gap| json!({"operation": gap.operation, "code": gap.code, "resource": gap.resource, "region": gap.region}))
+            .collect();
+        let mut finding = self.finding(resource, Status::Unknown, self.check.severity, message, json!({"missing": missing}), "");
+        finding.confidence = Confidence::Possible;
+        self.evaluation.summary.unknown += 1;
+        self.evaluation.findings.push(finding);
+    }
+
+    fn finding(
+        &self,
+        resource: ResourceRef,
+        status: Status,
+        severity: Severity,
+        message: String,
+        evidence: Value,
+        discriminator: &str,
+    ) -> Finding {
+        let check = self.check;
+        Finding {
+            id: finding_id(check.id, &resource.arn, discriminator),
+            check: check.id.to_owned(),
+            status,
+            severity,
+            base_severity: severity,
+            severity_reason: String::new(),
+            confidence: Confidence::Certain,
+            title: check.title.to_owned(),
+            message,
+            resource,
+            evidence,
+            path: Vec::new(),
+            responsibility: self.default_responsibility().as_str().to_owned(),
+            remediation: Remediation { text: check.remediation.text.to_owned(), cli: check.remediation.cli.to_owned() },
+            compliance: check.controls(),
+        }
+    }
+
+    /// Whoever has to act in the first launch type that the check applies to and that is not AWS's alone.
+    fn default_responsibility(&self) -> Responsibility {
+        let by = self.check.responsibility;
+        let acts = |r: &Responsibility| matches!(r, Responsibility::Customer | Responsibility::Shared);
+        [by.ec2, by.fargate, by.eks].into_iter().find(acts).unwrap_or(Responsibility::Aws)
+    }
+
+    fn responsibility(&self, launch: LaunchKind) -> Responsibility {
+        let by = self.check.responsibility;
+        let stated = if launch == LaunchKind::Fargate { by.fargate } else { by.ec2 };
+        if stated == Responsibility::NotApplicable { self.default_responsibility() } else { stated }
+    }
+
+    /// One unknown finding for each account and Region where a listing failed, one for each resource that could not
+    /// be described, and one for what this snapshot's collector never reads: an empty list must not look clean.
+    fn report_holes(&mut self) {
+        for hole in std::mem::take(&mut self.holes) {
+            let clean = self.looked_clean.iter().filter(|(account, region)| hole.covers(account, region)).count();
+            let note = match clean {
+                0 => "not everything in scope was read".to_owned(),
+                1 => "not everything in scope was read; 1 resource that looks clean is withheld".to_owned(),
+                n => format!("not everything in scope was read; {n} resources that look clean are withheld"),
+            };
+            self.unknown(self.place(&hole.account, &hole.region), &hole.gaps, Some(note));
+        }
+        self.report_undescribed();
+        let never: Vec<&str> = self
+            .check
+            .needs
+            .iter()
+            .copied()
+            .filter(|operation| !self.check.shades.contains(operation) && !self.estate.coverage().collects(operation))
+            .collect();
+        if !never.is_empty() {
+            for account in &self.estate.inventory().header.scope.accounts {
+                let gaps: Vec<Gap> = never.iter().map(|operation| Gap::not_collected(operation)).collect();
+                self.unknown(
+                    self.place(account, &Region::new("*")),
+                    &gaps,
+                    Some("part of the scope is not read by this version".to_owned()),
+                );
+            }
+        }
+    }
+
+    fn report_undescribed(&mut self) {
+        let Some(operation) = describing(self.check.resource) else { return };
+        for gap in self.estate.inventory().gaps.iter().filter(|gap| gap.operation == operation) {
+            let Some(arn) = &gap.resource else { continue };
+            let resource = ResourceRef {
+                arn: arn.clone(),
+                kind: self.check.resource.to_owned(),
+                account: gap.account.clone(),
+                region: gap.region.clone(),
+                name: Arn::parse(arn).map_or(arn.as_str(), |arn| arn.name()).to_owned(),
+                tags: std::collections::BTreeMap::new(),
+            };
+            self.unknown(resource, std::slice::from_ref(gap), None);
+        }
+    }
+
+    /// Stands for all resources of the check's type in an account and Region.
+    fn place(&self, account: &AccountId, region: &Region) -> ResourceRef {
+        let service = self.check.resource.split("::").nth(1).unwrap_or_default().to_lowercase();
+        let partition = partition_of(region.as_str());
+        let at = if region.is_global() { "" } else { region.as_str() };
+        ResourceRef {
+            arn: format!("arn:{partition}:{service}:{at}:{account}:*"),
+            kind: self.check.resource.to_owned(),
+            account: account.clone(),
+            region: region.clone(),
+            name: "*".to_owned(),
+            tags: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+impl Hole {
+    fn covers(&self, account: &AccountId, region: &Region) -> bool {
+        self.account == *account && (self.region == *region || self.region.is_global() || region.is_global())
+    }
+}
+
+/// The operation that describes single resources of a type and may fail for one of them.
+fn describing(kind: &str) -> Option<&'static str> {
+    match kind {
+        "AWS::ECS::Cluster" => Some(<plimsoll_model::aws::ecs::Cluster as Resource>::OPERATION),
+        "AWS::ECS::Service" => Some(<plimsoll_model::aws::ecs::Service as Resource>::OPERATION),
+        "AWS::ECS::Task" => Some(<plimsoll_model::aws::ecs::Task as Resource>::OPERATION),
+        "AWS::ECS::TaskDefinition" => Some(<TaskDefinition as Resource>::OPERATION),
+        "AWS::ECS::ContainerInstance" => Some(<plimsoll_model::aws::ecs::ContainerInstance as Resource>::OPERATION),
+        _ => None,
+    }
+}
+
+fn reason(gap: &Gap) -> String {
+    let place = gap.resource.as_deref().map_or(String::new(), |resource| format!(" on {resource}"));
+    if gap.code == Gap::NOT_COLLECTED {
+        format!("{}{place} was not collected", gap.operation)
+    } else if gap.is_denied() {
+        format!("{}{place} was denied ({}): allow it", gap.operation, gap.code)
+    } else {
+        format!("{}{place} failed ({})", gap.operation, gap.code)
+    }
+}
+
+/// How the surroundings of a resource move the severity of a failure, at most one step.
+#[derive(Default)]
+struct Context {
+    lowers: bool,
+    reason: &'static str,
+    launch: Option<LaunchKind>,
+}
+
+fn definition_context(node: Node<'_, TaskDefinition>, failure: &Failure) -> Context {
+    let launch = Some(if node.launch().only_fargate() { LaunchKind::Fargate } else { LaunchKind::Ec2 });
+    let lowest = failure.severity == Some(Severity::Informational);
+    match node.in_use() {
+        Ok(false) if !lowest => Context { lowers: true, reason: "lowered: nothing runs this revision", launch },
+        _ => Context { launch, ..Context::default() },
+    }
+}
+
+/// The resource of a list, for code that has outcomes and not nodes.
+pub(crate) fn located<T>(list: &[Located<T>], index: u32) -> Option<&Located<T>> {
+    list.get(index as usize)
+}

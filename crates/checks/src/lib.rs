@@ -1,0 +1,18 @@
+//! The catalogue: an estate flows in, judged findings flow out. One file a check, in a folder per area.
+
+mod check;
+mod engine;
+mod framework;
+#[cfg(test)]
+mod laws;
+mod matrix;
+#[cfg(test)]
+mod outcome;
+mod reading;
+mod registry;
+
+pub use check::{Area, ByLaunch, Check, Control, Remediation, Responsibility, cis_aws, cis_docker, cis_eks, fsbp, nist, pci};
+pub use engine::{Evaluation, Options, Outcome, OutcomeState, Selection, SelectionError, evaluate};
+pub use framework::{FRAMEWORKS, Framework};
+pub use matrix::matrix;
+pub use registry::CHECKS;

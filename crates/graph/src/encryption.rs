@@ -1,0 +1,162 @@
+//! Relations of KMS: which key a reference means, and what uses a key.
+
+use plimsoll_model::aws::ec2::Volume;
+use plimsoll_model::aws::ecs::{Cluster, Service, Task};
+use plimsoll_model::aws::kms::Key;
+use plimsoll_model::{AccountId, Arn, Gap, Region, Resource};
+use rustc_hash::FxHashMap;
+
+use crate::{Estate, Link, Missing, Node, Unknown};
+
+/// Something that a key protects.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyUser {
+    /// ARN of the resource that uses the key.
+    pub arn: String,
+    /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `volume`.
+    pub purpose: &'static str,
+}
+
+/// Users by position of the key.
+pub(crate) type KeyUses = FxHashMap<u32, Vec<KeyUser>>;
+
+pub(crate) fn relate(estate: &mut Estate<'_>) {
+    let mut references = FxHashMap::default();
+    for (key, position) in estate.inventory().keys.iter().zip(0_u32..) {
+        for reference in &key.data.referred_to_as {
+            references.insert((key.account.clone(), key.region.clone(), reference.clone()), position);
+        }
+        if let Some(id) = Arn::parse(&key.data.key_id).and_then(|arn| arn.resource.strip_prefix("key/")) {
+            references.insert((key.account.clone(), key.region.clone(), id.to_owned()), position);
+        }
+        for alias in &key.data.aliases {
+            references.insert((key.account.clone(), key.region.clone(), alias.clone()), position);
+        }
+    }
+    estate.relations.key_references = references;
+}
+
+impl Estate<'_> {
+    /// The key that a reference (ARN, id or alias) means where it is written.
+    pub fn key(&self, account: &AccountId, region: &Region, reference: &str) -> Link<'_, Key> {
+        if let Some(node) = self.ids.keys.get(reference).and_then(|&position| self.at(position)) {
+            return Link::Found(node);
+        }
+        let place = (account.clone(), region.clone(), reference.to_owned());
+        if let Some(node) = self.relations.key_references.get(&place).and_then(|&position| self.at(position)) {
+            return Link::Found(node);
+        }
+        Link::Missing(self.missing::<Key>(account, region, reference))
+    }
+
+    /// What uses a key, as far as the collected services show.
+    pub fn key_users(&self, key: Node<'_, Key>) -> &[KeyUser] {
+        let uses = self.key_uses.get_or_init(|| self.find_key_uses());
+        uses.get(&key.index).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn find_key_uses(&self) -> KeyUses {
+        let mut uses: KeyUses = FxHashMap::default();
+        let mut add = |account: &AccountId, region: &Region, reference: Option<&str>, arn: &str, purpose: &'static str| {
+            if let Some(Link::Found(key)) = reference.map(|reference| self.key(account, region, reference)) {
+                uses.entry(key.index).or_default().push(KeyUser { arn: arn.to_owned(), purpose });
+            }
+        };
+        for cluster in self.active_clusters() {
+            let Some(configuration) = &cluster.data().configuration else { continue };
+            let (account, region, arn) = (cluster.account(), cluster.region(), cluster.data().cluster_arn.as_str());
+            if let Some(storage) = &configuration.managed_storage_configuration {
+                add(account, region, storage.fargate_ephemeral_storage_kms_key_id.as_deref(), arn, "fargateEphemeralStorage");
+                add(account, region, storage.kms_key_id.as_deref(), arn, "managedStorage");
+            }
+            if let Some(exec) = &configuration.execute_command_configuration {
+                add(account, region, exec.kms_key_id.as_deref(), arn, "executeCommand");
+            }
+        }
+        for task in self.running_tasks() {
+            let reference = task.data().fargate_ephemeral_storage.as_ref().and_then(|storage| storage.kms_key_id.as_deref());
+            add(task.account(), task.region(), reference, &task.data().task_arn, "fargateEphemeralStorage");
+        }
+        for service in self.active_services() {
+            for volume in service.data().deployments.iter().flat_map(|deployment| &deployment.volume_configurations) {
+                let reference = volume.managed_ebs_volume.as_ref().and_then(|volume| volume.kms_key_id.as_deref());
+                add(service.account(), service.region(), reference, &service.data().service_arn, "managedEBSVolume");
+            }
+        }
+        for volume in self.all::<Volume>() {
+            add(volume.account(), volume.region(), volume.data().kms_key_id.as_deref(), &volume.arn(), "volume");
+        }
+        #[expect(clippy::iter_over_hash_type, reason = "each list is put in order on its own")]
+        for list in uses.values_mut() {
+            list.sort();
+            list.dedup();
+        }
+        uses
+    }
+}
+
+impl<'e> Node<'e, Cluster> {
+    /// The reference to the key for Fargate ephemeral storage, as the cluster's configuration writes it.
+    pub fn ephemeral_storage_key_reference(self) -> Option<&'e str> {
+        self.data().configuration.as_ref()?.managed_storage_configuration.as_ref()?.fargate_ephemeral_storage_kms_key_id.as_deref()
+    }
+
+    /// The key for Fargate ephemeral storage.
+    pub fn ephemeral_storage_key(self) -> Option<Link<'e, Key>> {
+        Some(self.estate.key(self.account(), self.region(), self.ephemeral_storage_key_reference()?))
+    }
+}
+
+impl<'e> Node<'e, Task> {
+    /// The key of its Fargate ephemeral storage; `None` when AWS's own key encrypts it.
+    pub fn ephemeral_storage_key(self) -> Option<Link<'e, Key>> {
+        let reference = self.data().fargate_ephemeral_storage.as_ref()?.kms_key_id.as_deref()?;
+        Some(self.estate.key(self.account(), self.region(), reference))
+    }
+}
+
+impl<'e> Node<'e, Service> {
+    /// The deployments that are PRIMARY or ACTIVE.
+    pub fn live_deployments(self) -> impl Iterator<Item = &'e plimsoll_model::aws::ecs::Deployment> {
+        self.data().deployments.iter().filter(|deployment| matches!(deployment.status.as_str(), "PRIMARY" | "ACTIVE"))
+    }
+}
+
+impl<'e> Node<'e, Key> {
+    /// What uses it, as far as the collected services show.
+    pub fn users(self) -> &'e [KeyUser] {
+        self.estate.key_users(self)
+    }
+
+    /// The metadata; `None` when KMS says that there is no such key.
+    pub fn metadata(self) -> Result<Option<&'e plimsoll_model::aws::kms::KeyMetadata>, Unknown> {
+        Ok(self.data().key_metadata.known()?.as_ref())
+    }
+
+    /// Whether it is a customer managed key; a key that does not exist is not.
+    pub fn is_customer_managed(self) -> Result<bool, Unknown> {
+        Ok(self.metadata()?.is_some_and(|metadata| metadata.key_manager.as_deref() == Some("CUSTOMER")))
+    }
+
+    /// A gap for the services that may use the key and that this snapshot's collector does not read; `None` when
+    /// all of them were read.
+    pub fn unread_users(self) -> Option<Gap> {
+        [
+            "eks:DescribeCluster",
+            "ecr:DescribeRepositories",
+            "logs:DescribeLogGroups",
+            "secretsmanager:ListSecrets",
+            "efs:DescribeFileSystems",
+        ]
+        .into_iter()
+        .chain([<Cluster as Resource>::OPERATION, "ecs:ListClusters", "ecs:DescribeTasks", "ecs:ListTasks"])
+        .find_map(|operation| self.estate.coverage().check(self.account(), self.region(), operation).err())
+    }
+}
+
+impl Missing {
+    /// Whether AWS answered that the resource does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+}

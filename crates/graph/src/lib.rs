@@ -1,0 +1,21 @@
+//! The estate: an inventory with its relations. Resources flow in as flat lists; typed nodes that know their
+//! neighbours flow out. A dangling reference is a value, and what was not read stays unknown.
+
+mod coverage;
+mod ecs;
+mod encryption;
+mod estate;
+mod identity;
+mod link;
+mod network;
+mod node;
+
+mod relation;
+
+pub use coverage::Coverage;
+pub use ecs::{Host, Launch, TaskGroup};
+pub use encryption::KeyUser;
+pub use estate::Estate;
+pub use link::{Link, Missing, Unknown};
+pub use network::Route;
+pub use node::Node;

@@ -1,0 +1,84 @@
+//! AWS Key Management Service (API version 2014-11-01).
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Seen;
+use crate::policy::PolicyDocument;
+
+macro_rules! aws {
+    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "PascalCase", default)]
+        pub struct $name { $($body)* }
+    )*};
+}
+
+aws! {
+    /// `Tag`.
+    Tag {
+        pub tag_key: String,
+        pub tag_value: String,
+    }
+
+    /// A key, by the ARN or, while it is not known, by the reference under which something names it.
+    Key {
+        pub key_id: String,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub referred_to_as: Vec<String>,
+        pub key_metadata: Seen<Option<KeyMetadata>>,
+        pub policy: Seen<Option<PolicyDocument>>,
+        pub rotation: Seen<Option<KeyRotation>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub aliases: Vec<String>,
+    }
+
+    /// `KeyMetadata`.
+    KeyMetadata {
+        #[serde(rename = "AWSAccountId", skip_serializing_if = "Option::is_none")]
+        pub aws_account_id: Option<String>,
+        pub arn: String,
+        pub key_id: String,
+        pub enabled: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub key_state: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub key_manager: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub key_spec: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub key_usage: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub origin: Option<String>,
+        pub multi_region: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub multi_region_configuration: Option<MultiRegionConfiguration>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub custom_key_store_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub creation_date: Option<Timestamp>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub deletion_date: Option<Timestamp>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub description: Option<String>,
+    }
+
+    /// `MultiRegionConfiguration`.
+    MultiRegionConfiguration {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub multi_region_key_type: Option<String>,
+    }
+
+    /// Answer of `GetKeyRotationStatus`.
+    KeyRotation {
+        pub key_rotation_enabled: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub rotation_period_in_days: Option<i32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub next_rotation_date: Option<Timestamp>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub on_demand_rotation_start_date: Option<Timestamp>,
+    }
+}

@@ -1,0 +1,10 @@
+//! AWS resources under AWS's own names: the JSON that the API or the AWS CLI shows.
+//!
+//! Only the fields that plimsoll uses are kept; unknown ones are ignored and missing ones are `None` or empty.
+//! The meaning of a field is in the API reference that each type names.
+#![expect(missing_docs, reason = "fields are AWS's own: the reference named at the type describes them")]
+
+pub mod ec2;
+pub mod ecs;
+pub mod iam;
+pub mod kms;

@@ -1,0 +1,394 @@
+//! Everything that one or more collections read: resources by type, gaps, and the header that says what was asked.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::{ec2, ecs, iam, kms};
+use crate::{AccountId, Arn, Gap, Region, partition_of};
+
+/// A resource type: how its instances are named, and what AWS calls the type.
+pub trait Resource: Serialize + DeserializeOwned {
+    /// The kind of its snapshot lines, `service:Type`.
+    const KIND: &'static str;
+    /// The CloudFormation type, or a plimsoll name in the same style where there is none.
+    const TYPE: &'static str;
+    /// The operation that lists or describes resources of this type.
+    const OPERATION: &'static str;
+    /// What identifies it within account and Region: an ARN where AWS gives one, else the id.
+    fn id(&self) -> &str;
+    /// The name that people use.
+    fn name(&self) -> &str;
+    /// The ARN; made from the id for types that carry none.
+    fn arn(&self, account: &AccountId, region: &Region) -> Cow<'_, str>;
+    /// Tags as key and value.
+    fn tags(&self) -> Vec<(&str, &str)>;
+}
+
+/// A resource and where it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Located<T> {
+    /// The account that owns the answer.
+    pub account: AccountId,
+    /// The Region that answered; `global` for IAM.
+    pub region: Region,
+    /// The resource.
+    pub data: T,
+}
+
+/// The first line of a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Header {
+    /// Version of the snapshot format.
+    pub schema: u32,
+    /// Version of plimsoll that collected.
+    pub version: String,
+    /// When collection began.
+    pub started_at: Timestamp,
+    /// When collection ended; checks take this as now.
+    pub finished_at: Timestamp,
+    /// Whether collection ran to its end (gaps do not count against it, an interrupt does).
+    pub complete: bool,
+    /// ARN of the principal that collected.
+    #[serde(default)]
+    pub caller: String,
+    /// What was asked.
+    #[serde(default)]
+    pub scope: Scope,
+    /// The operations that the collector knows, `service:Operation`. What is not among them was never asked.
+    #[serde(default)]
+    pub operations: BTreeSet<String>,
+    /// Calls per operation.
+    #[serde(default)]
+    pub calls: BTreeMap<String, CallStatistics>,
+    /// How many lines follow at least: fewer means that the file was cut.
+    #[serde(default)]
+    pub lines: u64,
+}
+
+/// What a collection was asked to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Scope {
+    /// Accounts.
+    #[serde(default)]
+    pub accounts: BTreeSet<AccountId>,
+    /// Regions.
+    #[serde(default)]
+    pub regions: BTreeSet<Region>,
+}
+
+/// What one operation cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CallStatistics {
+    /// Requests sent, retries included.
+    pub calls: u64,
+    /// Answers that said "slow down".
+    pub throttled: u64,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $field:ident: $type:ty = $kind:literal, $cfn:literal, $operation:literal,
+        id: |$i:ident| $id:expr, name: |$n:ident| $name:expr, arn: $arn:expr, tags: |$t:ident| $tags:expr;)*) => {
+        /// Everything that was read. Lists are in the order of account, Region and id once [`Inventory::sort`] ran.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Inventory {
+            /// What was asked, by whom, when.
+            pub header: Header,
+            /// What could not be read.
+            pub gaps: Vec<Gap>,
+            $($(#[$doc])* pub $field: Vec<Located<$type>>,)*
+        }
+
+        $(impl Resource for $type {
+            const KIND: &'static str = $kind;
+            const TYPE: &'static str = $cfn;
+            const OPERATION: &'static str = $operation;
+
+            fn id(&self) -> &str {
+                let $i = self;
+                $id
+            }
+
+            fn name(&self) -> &str {
+                let $n = self;
+                $name
+            }
+
+            fn arn(&self, account: &AccountId, region: &Region) -> Cow<'_, str> {
+                let naming: Naming = $arn;
+                naming.arn(self.id(), account, region)
+            }
+
+            fn tags(&self) -> Vec<(&str, &str)> {
+                let $t = self;
+                $tags
+            }
+        }
+
+        impl Holds<$type> for Inventory {
+            fn list(&self) -> &Vec<Located<$type>> {
+                &self.$field
+            }
+
+            fn list_mut(&mut self) -> &mut Vec<Located<$type>> {
+                &mut self.$field
+            }
+        })*
+
+        impl Inventory {
+            /// Kinds of snapshot lines that this version knows, with the CloudFormation type of each.
+            pub const KINDS: &'static [(&'static str, &'static str)] = &[$(($kind, $cfn)),*];
+
+            /// Takes over another inventory's resources and gaps; the header stays.
+            pub fn absorb(&mut self, other: Self) {
+                self.gaps.extend(other.gaps);
+                $(self.$field.extend(other.$field);)*
+            }
+
+            /// Number of resources.
+            pub fn len(&self) -> usize {
+                0 $(+ self.$field.len())*
+            }
+
+            /// Brings everything into the one order that files have, and drops repetitions.
+            pub fn sort(&mut self) {
+                self.gaps.sort();
+                self.gaps.dedup();
+                $(sort_located(&mut self.$field);)*
+            }
+
+            pub(crate) fn visit_lines<E>(&self, mut visit: impl FnMut(Line<'_>) -> Result<(), E>) -> Result<(), E> {
+                $(for item in &self.$field {
+                    visit(Line { kind: $kind, account: &item.account, region: &item.region, data: LineData::$field(&item.data) })?;
+                })*
+                Ok(())
+            }
+
+            /// Adds the resource of one snapshot line; `false` when the kind is not known.
+            pub(crate) fn push_line(&mut self, kind: &str, account: AccountId, region: Region, data: &str) -> Result<bool, serde_json::Error> {
+                match kind {
+                    $($kind => self.$field.push(Located { account, region, data: serde_json::from_str(data)? }),)*
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            }
+        }
+
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        #[expect(non_camel_case_types, reason = "named after the fields")]
+        pub(crate) enum LineData<'a> {
+            $($field(&'a $type),)*
+        }
+
+        /// The schemas of all resource types, by kind.
+        pub fn resource_schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(&'static str, schemars::Schema)> {
+            vec![$(($kind, generator.subschema_for::<$type>())),*]
+        }
+    };
+}
+
+/// Access to the list of one resource type.
+pub trait Holds<T> {
+    /// The list.
+    fn list(&self) -> &Vec<Located<T>>;
+    /// The list, to add to.
+    fn list_mut(&mut self) -> &mut Vec<Located<T>>;
+}
+
+#[derive(Serialize)]
+pub(crate) struct Line<'a> {
+    pub(crate) kind: &'static str,
+    pub(crate) account: &'a AccountId,
+    pub(crate) region: &'a Region,
+    pub(crate) data: LineData<'a>,
+}
+
+/// How the ARN of a type comes about.
+enum Naming {
+    /// The id is the ARN.
+    Given,
+    /// `arn:PARTITION:SERVICE:REGION:ACCOUNT:PREFIX/ID`.
+    Made(&'static str, &'static str),
+}
+
+impl Naming {
+    fn arn<'a>(&self, id: &'a str, account: &AccountId, region: &Region) -> Cow<'a, str> {
+        match self {
+            Self::Made(service, prefix) => {
+                let partition = partition_of(region.as_str());
+                Cow::Owned(if id.is_empty() {
+                    format!("arn:{partition}:{service}:{region}:{account}:{prefix}")
+                } else {
+                    format!("arn:{partition}:{service}:{region}:{account}:{prefix}/{id}")
+                })
+            }
+            Self::Given => Cow::Borrowed(id),
+        }
+    }
+}
+
+fn sort_located<T: Resource + PartialEq>(list: &mut Vec<Located<T>>) {
+    list.sort_by(|a, b| (&a.account, &a.region, a.data.id()).cmp(&(&b.account, &b.region, b.data.id())));
+    list.dedup_by(|b, a| a.account == b.account && a.region == b.region && a.data.id() == b.data.id());
+}
+
+fn last_part(arn: &str) -> &str {
+    Arn::parse(arn).map_or(arn, |arn| arn.name())
+}
+
+macro_rules! pairs {
+    ($tags:expr, $key:ident, $value:ident) => {
+        $tags.iter().map(|tag| (tag.$key.as_str(), tag.$value.as_str())).collect()
+    };
+}
+
+fn name_tag<'a>(tags: &'a [ec2::Tag], id: &'a str) -> &'a str {
+    tags.iter().find(|tag| tag.key == "Name" && !tag.value.is_empty()).map_or(id, |tag| tag.value.as_str())
+}
+
+kinds! {
+    /// ECS clusters.
+    clusters: ecs::Cluster = "ecs:Cluster", "AWS::ECS::Cluster", "ecs:DescribeClusters",
+        id: |r| &r.cluster_arn, name: |r| &r.cluster_name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
+    /// ECS services.
+    services: ecs::Service = "ecs:Service", "AWS::ECS::Service", "ecs:DescribeServices",
+        id: |r| &r.service_arn, name: |r| &r.service_name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
+    /// ECS task sets.
+    task_sets: ecs::TaskSet = "ecs:TaskSet", "AWS::ECS::TaskSet", "ecs:DescribeServices",
+        id: |r| &r.task_set_arn, name: |r| &r.id, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
+    /// ECS tasks.
+    tasks: ecs::Task = "ecs:Task", "AWS::ECS::Task", "ecs:DescribeTasks",
+        id: |r| &r.task_arn, name: |r| last_part(&r.task_arn), arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
+    /// ECS task definitions in scope.
+    task_definitions: ecs::TaskDefinition = "ecs:TaskDefinition", "AWS::ECS::TaskDefinition", "ecs:DescribeTaskDefinition",
+        id: |r| &r.task_definition_arn, name: |r| r.task_definition_arn.rsplit('/').next().unwrap_or(&r.family), arn: Naming::Given,
+        tags: |r| pairs!(r.tags, key, value);
+    /// ECS container instances.
+    container_instances: ecs::ContainerInstance = "ecs:ContainerInstance", "AWS::ECS::ContainerInstance", "ecs:DescribeContainerInstances",
+        id: |r| &r.container_instance_arn, name: |r| r.ec2_instance_id.as_deref().unwrap_or_else(|| last_part(&r.container_instance_arn)),
+        arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
+    /// ECS capacity providers.
+    capacity_providers: ecs::CapacityProvider = "ecs:CapacityProvider", "AWS::ECS::CapacityProvider", "ecs:DescribeCapacityProviders",
+        id: |r| &r.capacity_provider_arn, name: |r| &r.name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
+    /// Effective ECS account settings.
+    account_settings: ecs::AccountSetting = "ecs:AccountSetting", "AWS::ECS::AccountSetting", "ecs:ListAccountSettings",
+        id: |r| &r.name, name: |r| &r.name, arn: Naming::Made("ecs", "account-setting"), tags: |_r| Vec::new();
+    /// VPCs.
+    vpcs: ec2::Vpc = "ec2:Vpc", "AWS::EC2::VPC", "ec2:DescribeVpcs",
+        id: |r| &r.vpc_id, name: |r| name_tag(&r.tags, &r.vpc_id), arn: Naming::Made("ec2", "vpc"), tags: |r| pairs!(r.tags, key, value);
+    /// Subnets.
+    subnets: ec2::Subnet = "ec2:Subnet", "AWS::EC2::Subnet", "ec2:DescribeSubnets",
+        id: |r| &r.subnet_id, name: |r| name_tag(&r.tags, &r.subnet_id), arn: Naming::Made("ec2", "subnet"), tags: |r| pairs!(r.tags, key, value);
+    /// Route tables.
+    route_tables: ec2::RouteTable = "ec2:RouteTable", "AWS::EC2::RouteTable", "ec2:DescribeRouteTables",
+        id: |r| &r.route_table_id, name: |r| name_tag(&r.tags, &r.route_table_id), arn: Naming::Made("ec2", "route-table"),
+        tags: |r| pairs!(r.tags, key, value);
+    /// Network ACLs.
+    network_acls: ec2::NetworkAcl = "ec2:NetworkAcl", "AWS::EC2::NetworkAcl", "ec2:DescribeNetworkAcls",
+        id: |r| &r.network_acl_id, name: |r| name_tag(&r.tags, &r.network_acl_id), arn: Naming::Made("ec2", "network-acl"),
+        tags: |r| pairs!(r.tags, key, value);
+    /// Security groups.
+    security_groups: ec2::SecurityGroup = "ec2:SecurityGroup", "AWS::EC2::SecurityGroup", "ec2:DescribeSecurityGroups",
+        id: |r| &r.group_id, name: |r| &r.group_name, arn: Naming::Made("ec2", "security-group"), tags: |r| pairs!(r.tags, key, value);
+    /// Network interfaces.
+    network_interfaces: ec2::NetworkInterface = "ec2:NetworkInterface", "AWS::EC2::NetworkInterface", "ec2:DescribeNetworkInterfaces",
+        id: |r| &r.network_interface_id, name: |r| name_tag(&r.tag_set, &r.network_interface_id), arn: Naming::Made("ec2", "network-interface"),
+        tags: |r| pairs!(r.tag_set, key, value);
+    /// Internet gateways.
+    internet_gateways: ec2::InternetGateway = "ec2:InternetGateway", "AWS::EC2::InternetGateway", "ec2:DescribeInternetGateways",
+        id: |r| &r.internet_gateway_id, name: |r| name_tag(&r.tags, &r.internet_gateway_id), arn: Naming::Made("ec2", "internet-gateway"),
+        tags: |r| pairs!(r.tags, key, value);
+    /// Egress-only internet gateways.
+    egress_only_internet_gateways: ec2::EgressOnlyInternetGateway = "ec2:EgressOnlyInternetGateway", "AWS::EC2::EgressOnlyInternetGateway",
+        "ec2:DescribeEgressOnlyInternetGateways", id: |r| &r.egress_only_internet_gateway_id,
+        name: |r| name_tag(&r.tags, &r.egress_only_internet_gateway_id), arn: Naming::Made("ec2", "egress-only-internet-gateway"),
+        tags: |r| pairs!(r.tags, key, value);
+    /// NAT gateways.
+    nat_gateways: ec2::NatGateway = "ec2:NatGateway", "AWS::EC2::NatGateway", "ec2:DescribeNatGateways",
+        id: |r| &r.nat_gateway_id, name: |r| name_tag(&r.tags, &r.nat_gateway_id), arn: Naming::Made("ec2", "natgateway"),
+        tags: |r| pairs!(r.tags, key, value);
+    /// VPC endpoints.
+    vpc_endpoints: ec2::VpcEndpoint = "ec2:VpcEndpoint", "AWS::EC2::VPCEndpoint", "ec2:DescribeVpcEndpoints",
+        id: |r| &r.vpc_endpoint_id, name: |r| name_tag(&r.tags, &r.vpc_endpoint_id), arn: Naming::Made("ec2", "vpc-endpoint"),
+        tags: |r| pairs!(r.tags, key, value);
+    /// VPC peering connections.
+    vpc_peering_connections: ec2::VpcPeeringConnection = "ec2:VpcPeeringConnection", "AWS::EC2::VPCPeeringConnection",
+        "ec2:DescribeVpcPeeringConnections", id: |r| &r.vpc_peering_connection_id, name: |r| name_tag(&r.tags, &r.vpc_peering_connection_id),
+        arn: Naming::Made("ec2", "vpc-peering-connection"), tags: |r| pairs!(r.tags, key, value);
+    /// Flow logs.
+    flow_logs: ec2::FlowLog = "ec2:FlowLog", "AWS::EC2::FlowLog", "ec2:DescribeFlowLogs",
+        id: |r| &r.flow_log_id, name: |r| name_tag(&r.tags, &r.flow_log_id), arn: Naming::Made("ec2", "vpc-flow-log"),
+        tags: |r| pairs!(r.tags, key, value);
+    /// Managed prefix lists.
+    managed_prefix_lists: ec2::ManagedPrefixList = "ec2:ManagedPrefixList", "AWS::EC2::PrefixList", "ec2:DescribeManagedPrefixLists",
+        id: |r| &r.prefix_list_id, name: |r| r.prefix_list_name.as_deref().unwrap_or(&r.prefix_list_id), arn: Naming::Made("ec2", "prefix-list"),
+        tags: |r| pairs!(r.tags, key, value);
+    /// EC2 instances that are container hosts.
+    instances: ec2::Instance = "ec2:Instance", "AWS::EC2::Instance", "ec2:DescribeInstances",
+        id: |r| &r.instance_id, name: |r| name_tag(&r.tags, &r.instance_id), arn: Naming::Made("ec2", "instance"), tags: |r| pairs!(r.tags, key, value);
+    /// Machine images of container hosts.
+    images: ec2::Image = "ec2:Image", "AWS::EC2::Image", "ec2:DescribeImages",
+        id: |r| &r.image_id, name: |r| r.name.as_deref().unwrap_or(&r.image_id), arn: Naming::Made("ec2", "image"), tags: |r| pairs!(r.tags, key, value);
+    /// Launch template versions of container hosts.
+    launch_template_versions: ec2::LaunchTemplateVersion = "ec2:LaunchTemplateVersion", "AWS::EC2::LaunchTemplate", "ec2:DescribeLaunchTemplateVersions",
+        id: |r| &r.launch_template_id, name: |r| r.launch_template_name.as_deref().unwrap_or(&r.launch_template_id),
+        arn: Naming::Made("ec2", "launch-template"), tags: |_r| Vec::new();
+    /// EBS volumes of container hosts.
+    volumes: ec2::Volume = "ec2:Volume", "AWS::EC2::Volume", "ec2:DescribeVolumes",
+        id: |r| &r.volume_id, name: |r| name_tag(&r.tags, &r.volume_id), arn: Naming::Made("ec2", "volume"), tags: |r| pairs!(r.tags, key, value);
+    /// VPC Block Public Access options.
+    vpc_block_public_access_options: ec2::VpcBlockPublicAccessOptions = "ec2:VpcBlockPublicAccessOptions", "AWS::EC2::VPCBlockPublicAccessOptions",
+        "ec2:DescribeVpcBlockPublicAccessOptions", id: |_r| "", name: |_r| "VPC Block Public Access",
+        arn: Naming::Made("ec2", "vpc-block-public-access-options"), tags: |_r| Vec::new();
+    /// EBS encryption defaults.
+    ebs_encryption_defaults: ec2::EbsEncryptionDefaults = "ec2:EbsEncryptionDefaults", "AWS::EC2::EbsEncryptionDefaults",
+        "ec2:GetEbsEncryptionByDefault", id: |_r| "", name: |_r| "EBS encryption defaults",
+        arn: Naming::Made("ec2", "ebs-encryption-defaults"), tags: |_r| Vec::new();
+    /// IAM roles.
+    roles: iam::Role = "iam:Role", "AWS::IAM::Role", "iam:GetAccountAuthorizationDetails",
+        id: |r| &r.arn, name: |r| &r.role_name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
+    /// IAM managed policies.
+    policies: iam::Policy = "iam:Policy", "AWS::IAM::ManagedPolicy", "iam:GetAccountAuthorizationDetails",
+        id: |r| &r.arn, name: |r| &r.policy_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// IAM instance profiles.
+    instance_profiles: iam::InstanceProfile = "iam:InstanceProfile", "AWS::IAM::InstanceProfile", "iam:GetAccountAuthorizationDetails",
+        id: |r| &r.arn, name: |r| &r.instance_profile_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// IAM users.
+    users: iam::User = "iam:User", "AWS::IAM::User", "iam:GetAccountAuthorizationDetails",
+        id: |r| &r.arn, name: |r| &r.user_name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
+    /// IAM groups.
+    groups: iam::Group = "iam:Group", "AWS::IAM::Group", "iam:GetAccountAuthorizationDetails",
+        id: |r| &r.arn, name: |r| &r.group_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// KMS keys.
+    keys: kms::Key = "kms:Key", "AWS::KMS::Key", "kms:DescribeKey",
+        id: |r| &r.key_id, name: |r| r.aliases.first().map_or_else(|| last_part(&r.key_id), String::as_str), arn: Naming::Given, tags: |_r| Vec::new();
+}
+
+impl Inventory {
+    /// Whether there are no resources.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a resource.
+    pub fn push<T>(&mut self, account: &AccountId, region: &Region, data: T)
+    where
+        Self: Holds<T>,
+    {
+        self.list_mut().push(Located { account: account.clone(), region: region.clone(), data });
+    }
+
+    /// Requests sent and answers that said "slow down", over all operations.
+    pub fn call_totals(&self) -> CallStatistics {
+        self.header.calls.values().fold(CallStatistics::default(), |sum, one| CallStatistics {
+            calls: sum.calls + one.calls,
+            throttled: sum.throttled + one.throttled,
+        })
+    }
+}

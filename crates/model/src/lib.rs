@@ -1,0 +1,25 @@
+//! What plimsoll knows: typed AWS resources, what could not be read, and what is made of both.
+//!
+//! Collectors produce an [`Inventory`], which is also the snapshot file; checks turn it into [`Finding`]s.
+//! Nothing here knows the AWS SDK, waits, or touches the world but for the snapshot reader and writer.
+
+mod arn;
+pub mod aws;
+mod finding;
+mod inventory;
+pub mod policy;
+mod responsibility;
+mod seen;
+mod snapshot;
+
+pub use arn::{AccountId, Arn, Region, partition_of};
+pub use finding::{
+    Compliance, Confidence, Finding, PathStep, Remediation, ResourceRef, ScanResult, ScanSummary, Severity, SeverityCounts, Status,
+    Summary, finding_id,
+};
+pub use inventory::{CallStatistics, Header, Holds, Inventory, Located, Resource, Scope, resource_schemas};
+pub use responsibility::{
+    Item, ItemState, LaunchKind, Matrix, MatrixEvidence, MatrixRow, MatrixSummary, Party, StateCounts, Workload, WorkloadRows,
+};
+pub use seen::{Gap, Seen};
+pub use snapshot::{SCHEMA, SnapshotError, SnapshotWarning, create_private, open, read, write, write_file};
