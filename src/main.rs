@@ -1,2 +1,51 @@
-//! The command line.
-fn main() {}
+//! The command line: arguments flow in, one subcommand runs, an exit code flows out.
+//!
+//! Data goes to stdout, everything else to stderr. Exit codes: 0 it ran, 1 findings at or above `--fail-on`, 2 wrong
+//! usage or input, 3 nothing could be scanned or `--require-complete` and something was not read, 130 interrupted.
+
+mod arguments;
+mod catalogue;
+mod check;
+mod collect;
+mod demo;
+mod failure;
+mod output;
+mod permissions;
+mod responsibility;
+mod scan;
+mod schema;
+mod screen;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    screen::log(arguments.verbosity());
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(failure) => failure.tell(),
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let screen = screen::Screen::of(arguments);
+    match &arguments.command {
+        Command::Scan(options) => scan::run(options, &screen),
+        Command::Collect(options) => collect::run(options, &screen),
+        Command::Check(options) => check::run(options, &screen),
+        Command::Checks(options) => catalogue::run(options, &screen),
+        Command::Responsibility(options) => responsibility::run(options, &screen),
+        Command::Permissions => permissions::run(),
+        Command::Demo(options) => demo::run(options, &screen),
+        Command::Schema { which } => schema::run(*which),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut <Arguments as clap::CommandFactory>::command(), "plimsoll", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use plimsoll_graph::{Estate, Node};
 use plimsoll_model::aws::ecs::TaskDefinition;
 use plimsoll_model::{
-    AccountId, Arn, Confidence, Finding, Gap, LaunchKind, Located, Region, Remediation, Resource, ResourceRef, Severity, Status, Summary,
+    AccountId, Arn, Confidence, Finding, Gap, LaunchKind, Region, Remediation, Resource, ResourceRef, Severity, Status, Summary,
     finding_id, partition_of,
 };
 use serde_json::{Value, json};
@@ -148,7 +148,11 @@ struct Hole {
 fn holes(estate: &Estate<'_>, check: &Check) -> Vec<Hole> {
     let mut holes: Vec<Hole> = Vec::new();
     for operation in check.needs.iter().filter(|operation| !check.shades.contains(operation)) {
-        for gap in estate.coverage().listing_gaps(operation) {
+        // A resource of another type that could not be described leaves a hole too; one of the check's own type is
+        // reported by itself.
+        let others = DESCRIBING.iter().any(|(kind, describes)| describes == operation && *kind != check.resource);
+        let undescribed = estate.coverage().undescribed(operation).filter(|_| others);
+        for gap in estate.coverage().listing_gaps(operation).chain(undescribed) {
             match holes.iter_mut().find(|hole| hole.account == gap.account && hole.region == gap.region) {
                 Some(hole) => hole.gaps.push(gap.clone()),
                 None => holes.push(Hole { account: gap.account.clone(), region: gap.region.clone(), gaps: vec![gap.clone()] }),
@@ -346,8 +350,8 @@ impl<'e> Verdicts<'e> {
     }
 
     fn report_undescribed(&mut self) {
-        let Some(operation) = describing(self.check.resource) else { return };
-        for gap in self.estate.inventory().gaps.iter().filter(|gap| gap.operation == operation) {
+        let Some((_, operation)) = DESCRIBING.iter().find(|(kind, _)| *kind == self.check.resource) else { return };
+        for gap in self.estate.coverage().undescribed(operation) {
             let Some(arn) = &gap.resource else { continue };
             let resource = ResourceRef {
                 arn: arn.clone(),
@@ -383,17 +387,14 @@ impl Hole {
     }
 }
 
-/// The operation that describes single resources of a type and may fail for one of them.
-fn describing(kind: &str) -> Option<&'static str> {
-    match kind {
-        "AWS::ECS::Cluster" => Some(<plimsoll_model::aws::ecs::Cluster as Resource>::OPERATION),
-        "AWS::ECS::Service" => Some(<plimsoll_model::aws::ecs::Service as Resource>::OPERATION),
-        "AWS::ECS::Task" => Some(<plimsoll_model::aws::ecs::Task as Resource>::OPERATION),
-        "AWS::ECS::TaskDefinition" => Some(<TaskDefinition as Resource>::OPERATION),
-        "AWS::ECS::ContainerInstance" => Some(<plimsoll_model::aws::ecs::ContainerInstance as Resource>::OPERATION),
-        _ => None,
-    }
-}
+/// The operations that describe listed resources and may fail for one of them, by type.
+const DESCRIBING: &[(&str, &str)] = &[
+    ("AWS::ECS::Cluster", <plimsoll_model::aws::ecs::Cluster as Resource>::OPERATION),
+    ("AWS::ECS::Service", <plimsoll_model::aws::ecs::Service as Resource>::OPERATION),
+    ("AWS::ECS::Task", <plimsoll_model::aws::ecs::Task as Resource>::OPERATION),
+    ("AWS::ECS::TaskDefinition", <TaskDefinition as Resource>::OPERATION),
+    ("AWS::ECS::ContainerInstance", <plimsoll_model::aws::ecs::ContainerInstance as Resource>::OPERATION),
+];
 
 fn reason(gap: &Gap) -> String {
     let place = gap.resource.as_deref().map_or(String::new(), |resource| format!(" on {resource}"));
@@ -421,9 +422,4 @@ fn definition_context(node: Node<'_, TaskDefinition>, failure: &Failure) -> Cont
         Ok(false) if !lowest => Context { lowers: true, reason: "lowered: nothing runs this revision", launch },
         _ => Context { launch, ..Context::default() },
     }
-}
-
-/// The resource of a list, for code that has outcomes and not nodes.
-pub(crate) fn located<T>(list: &[Located<T>], index: u32) -> Option<&Located<T>> {
-    list.get(index as usize)
 }

@@ -10,9 +10,11 @@ mod matrix;
 mod outcome;
 mod reading;
 mod registry;
+mod result;
 
 pub use check::{Area, ByLaunch, Check, Control, Remediation, Responsibility, cis_aws, cis_docker, cis_eks, fsbp, nist, pci};
 pub use engine::{Evaluation, Options, Outcome, OutcomeState, Selection, SelectionError, evaluate};
 pub use framework::{FRAMEWORKS, Framework};
 pub use matrix::matrix;
 pub use registry::CHECKS;
+pub use result::{RESULT_SCHEMA, result};

@@ -2,8 +2,169 @@
 
 use crate::check::Check;
 
+#[path = "host_patching/ec2_container_host_imdsv1_allowed.rs"]
+mod ec2_container_host_imdsv1_allowed;
+#[path = "network/ec2_container_host_public_ip.rs"]
+mod ec2_container_host_public_ip;
+#[path = "data_secrets/ec2_container_host_user_data_secret.rs"]
+mod ec2_container_host_user_data_secret;
+#[path = "data_secrets/ec2_container_host_volume_unencrypted.rs"]
+mod ec2_container_host_volume_unencrypted;
+#[path = "tagging_governance/ecs_account_tag_authorization_disabled.rs"]
+mod ecs_account_tag_authorization_disabled;
+#[path = "host_patching/ecs_agent_awsvpc_imds_not_blocked.rs"]
+mod ecs_agent_awsvpc_imds_not_blocked;
+#[path = "host_patching/ecs_agent_host_network_task_role_disabled.rs"]
+mod ecs_agent_host_network_task_role_disabled;
+#[path = "network/ecs_agent_proxy_leaks_credentials_calls.rs"]
+mod ecs_agent_proxy_leaks_credentials_calls;
+#[path = "platform_audit/ecs_cluster_container_insights_disabled.rs"]
+mod ecs_cluster_container_insights_disabled;
+#[path = "data_secrets/ecs_cluster_fargate_storage_key_policy_incomplete.rs"]
+mod ecs_cluster_fargate_storage_key_policy_incomplete;
+#[path = "data_secrets/ecs_cluster_fargate_storage_key_unsupported.rs"]
+mod ecs_cluster_fargate_storage_key_unsupported;
+#[path = "data_secrets/ecs_cluster_fargate_storage_no_cmk.rs"]
+mod ecs_cluster_fargate_storage_no_cmk;
+#[path = "host_patching/ecs_container_instance_agent_disconnected.rs"]
+mod ecs_container_instance_agent_disconnected;
+#[path = "tagging_governance/ecs_resource_required_tags_missing.rs"]
+mod ecs_resource_required_tags_missing;
+#[path = "network/ecs_service_default_security_group.rs"]
+mod ecs_service_default_security_group;
+#[path = "network/ecs_service_egress_unrestricted.rs"]
+mod ecs_service_egress_unrestricted;
+#[path = "host_patching/ecs_service_fargate_platform_version_outdated.rs"]
+mod ecs_service_fargate_platform_version_outdated;
+#[path = "data_secrets/ecs_service_managed_ebs_unencrypted.rs"]
+mod ecs_service_managed_ebs_unencrypted;
+#[path = "network/ecs_service_public_ip.rs"]
+mod ecs_service_public_ip;
+#[path = "network/ecs_service_security_group_shared.rs"]
+mod ecs_service_security_group_shared;
+#[path = "network/ecs_task_definition_app_mesh_proxy.rs"]
+mod ecs_task_definition_app_mesh_proxy;
+#[path = "network/ecs_task_definition_bridge_network.rs"]
+mod ecs_task_definition_bridge_network;
+#[path = "runtime/ecs_task_definition_dangerous_capabilities.rs"]
+mod ecs_task_definition_dangerous_capabilities;
+#[path = "runtime/ecs_task_definition_docker_socket_mount.rs"]
+mod ecs_task_definition_docker_socket_mount;
+#[path = "network/ecs_task_definition_efs_transit_unencrypted.rs"]
+mod ecs_task_definition_efs_transit_unencrypted;
+#[path = "identity/ecs_task_definition_execution_role_as_task_role.rs"]
+mod ecs_task_definition_execution_role_as_task_role;
+#[path = "runtime/ecs_task_definition_host_namespace_shared.rs"]
+mod ecs_task_definition_host_namespace_shared;
+#[path = "network/ecs_task_definition_host_network.rs"]
+mod ecs_task_definition_host_network;
+#[path = "runtime/ecs_task_definition_linux_hardening_missing.rs"]
+mod ecs_task_definition_linux_hardening_missing;
+#[path = "platform_audit/ecs_task_definition_logging_blocking_mode.rs"]
+mod ecs_task_definition_logging_blocking_mode;
+#[path = "platform_audit/ecs_task_definition_logging_missing.rs"]
+mod ecs_task_definition_logging_missing;
+#[path = "image/ecs_task_definition_monolithic_task.rs"]
+mod ecs_task_definition_monolithic_task;
+#[path = "runtime/ecs_task_definition_no_resource_limit.rs"]
+mod ecs_task_definition_no_resource_limit;
+#[path = "identity/ecs_task_definition_no_task_role.rs"]
+mod ecs_task_definition_no_task_role;
+#[path = "data_secrets/ecs_task_definition_plaintext_secret_environment.rs"]
+mod ecs_task_definition_plaintext_secret_environment;
 #[path = "runtime/ecs_task_definition_privileged_container.rs"]
 mod ecs_task_definition_privileged_container;
+#[path = "data_secrets/ecs_task_definition_secret_in_command.rs"]
+mod ecs_task_definition_secret_in_command;
+#[path = "runtime/ecs_task_definition_sensitive_host_path_mount.rs"]
+mod ecs_task_definition_sensitive_host_path_mount;
+#[path = "runtime/ecs_task_definition_writable_root_filesystem.rs"]
+mod ecs_task_definition_writable_root_filesystem;
+#[path = "host_patching/ecs_task_fargate_not_refreshed.rs"]
+mod ecs_task_fargate_not_refreshed;
+#[path = "data_secrets/ecs_task_fargate_storage_key_stale.rs"]
+mod ecs_task_fargate_storage_key_stale;
+#[path = "network/ecs_task_public_ip.rs"]
+mod ecs_task_public_ip;
+#[path = "identity/iam_task_role_shared_across_services.rs"]
+mod iam_task_role_shared_across_services;
+#[path = "identity/iam_task_role_trust_no_source_condition.rs"]
+mod iam_task_role_trust_no_source_condition;
+#[path = "data_secrets/iam_user_key_in_task_definition.rs"]
+mod iam_user_key_in_task_definition;
+#[path = "data_secrets/kms_key_disabled_in_use.rs"]
+mod kms_key_disabled_in_use;
+#[path = "data_secrets/kms_key_fargate_statement_unscoped.rs"]
+mod kms_key_fargate_statement_unscoped;
+#[path = "data_secrets/kms_key_pending_deletion_in_use.rs"]
+mod kms_key_pending_deletion_in_use;
+#[path = "data_secrets/kms_key_policy_public.rs"]
+mod kms_key_policy_public;
+#[path = "data_secrets/kms_key_rotation_disabled.rs"]
+mod kms_key_rotation_disabled;
+#[path = "network/vpc_flow_logs_disabled.rs"]
+mod vpc_flow_logs_disabled;
+#[path = "network/vpc_flow_logs_incomplete.rs"]
+mod vpc_flow_logs_incomplete;
+#[path = "network/vpc_flow_logs_task_eni_uncovered.rs"]
+mod vpc_flow_logs_task_eni_uncovered;
+#[path = "network/vpc_flow_logs_without_container_fields.rs"]
+mod vpc_flow_logs_without_container_fields;
 
 /// Every check, by id.
-pub const CHECKS: &[&Check] = &[&ecs_task_definition_privileged_container::CHECK];
+pub const CHECKS: &[&Check] = &[
+    &ec2_container_host_imdsv1_allowed::CHECK,
+    &ec2_container_host_public_ip::CHECK,
+    &ec2_container_host_user_data_secret::CHECK,
+    &ec2_container_host_volume_unencrypted::CHECK,
+    &ecs_account_tag_authorization_disabled::CHECK,
+    &ecs_agent_awsvpc_imds_not_blocked::CHECK,
+    &ecs_agent_host_network_task_role_disabled::CHECK,
+    &ecs_agent_proxy_leaks_credentials_calls::CHECK,
+    &ecs_cluster_container_insights_disabled::CHECK,
+    &ecs_cluster_fargate_storage_key_policy_incomplete::CHECK,
+    &ecs_cluster_fargate_storage_key_unsupported::CHECK,
+    &ecs_cluster_fargate_storage_no_cmk::CHECK,
+    &ecs_container_instance_agent_disconnected::CHECK,
+    &ecs_resource_required_tags_missing::CHECK,
+    &ecs_service_default_security_group::CHECK,
+    &ecs_service_egress_unrestricted::CHECK,
+    &ecs_service_fargate_platform_version_outdated::CHECK,
+    &ecs_service_managed_ebs_unencrypted::CHECK,
+    &ecs_service_public_ip::CHECK,
+    &ecs_service_security_group_shared::CHECK,
+    &ecs_task_definition_app_mesh_proxy::CHECK,
+    &ecs_task_definition_bridge_network::CHECK,
+    &ecs_task_definition_dangerous_capabilities::CHECK,
+    &ecs_task_definition_docker_socket_mount::CHECK,
+    &ecs_task_definition_efs_transit_unencrypted::CHECK,
+    &ecs_task_definition_execution_role_as_task_role::CHECK,
+    &ecs_task_definition_host_namespace_shared::CHECK,
+    &ecs_task_definition_host_network::CHECK,
+    &ecs_task_definition_linux_hardening_missing::CHECK,
+    &ecs_task_definition_logging_blocking_mode::CHECK,
+    &ecs_task_definition_logging_missing::CHECK,
+    &ecs_task_definition_monolithic_task::CHECK,
+    &ecs_task_definition_no_resource_limit::CHECK,
+    &ecs_task_definition_no_task_role::CHECK,
+    &ecs_task_definition_plaintext_secret_environment::CHECK,
+    &ecs_task_definition_privileged_container::CHECK,
+    &ecs_task_definition_secret_in_command::CHECK,
+    &ecs_task_definition_sensitive_host_path_mount::CHECK,
+    &ecs_task_definition_writable_root_filesystem::CHECK,
+    &ecs_task_fargate_not_refreshed::CHECK,
+    &ecs_task_fargate_storage_key_stale::CHECK,
+    &ecs_task_public_ip::CHECK,
+    &iam_task_role_shared_across_services::CHECK,
+    &iam_task_role_trust_no_source_condition::CHECK,
+    &iam_user_key_in_task_definition::CHECK,
+    &kms_key_disabled_in_use::CHECK,
+    &kms_key_fargate_statement_unscoped::CHECK,
+    &kms_key_pending_deletion_in_use::CHECK,
+    &kms_key_policy_public::CHECK,
+    &kms_key_rotation_disabled::CHECK,
+    &vpc_flow_logs_disabled::CHECK,
+    &vpc_flow_logs_incomplete::CHECK,
+    &vpc_flow_logs_task_eni_uncovered::CHECK,
+    &vpc_flow_logs_without_container_fields::CHECK,
+];

@@ -58,6 +58,11 @@ impl<'i> Coverage<'i> {
         self.listings.get(operation).into_iter().flatten().copied()
     }
 
+    /// The gaps of calls on one resource each that was listed and then could not be described.
+    pub fn undescribed<'s>(&'s self, operation: &'s str) -> impl Iterator<Item = &'i Gap> + 's {
+        self.inventory.gaps.iter().filter(move |gap| gap.operation == operation && !is_listing(gap))
+    }
+
     /// The gap of a call on one resource.
     pub fn on_resource(&self, operation: &str, resource: &str) -> Option<&'i Gap> {
         self.on_resource.get(&(operation, resource)).copied()

@@ -2,11 +2,11 @@
 
 use plimsoll_model::aws::ec2::{Image, Instance, NetworkInterface, SecurityGroup, Subnet};
 use plimsoll_model::aws::ecs::{
-    AwsVpcConfiguration, CapacityProviderStrategyItem, Cluster, ContainerInstance, NetworkConfiguration, Service, Task, TaskDefinition,
-    TaskSet,
+    AccountSetting, AwsVpcConfiguration, CapacityProviderStrategyItem, Cluster, ContainerInstance, NetworkConfiguration, Service, Task,
+    TaskDefinition, TaskSet,
 };
 use plimsoll_model::aws::iam::Role;
-use plimsoll_model::{AccountId, LaunchKind, Region};
+use plimsoll_model::{AccountId, Inventory, LaunchKind, Region};
 use rustc_hash::FxHashMap;
 
 use crate::estate::Relations;
@@ -164,6 +164,12 @@ fn group_of(task: &Task) -> TaskGroup<'_> {
     task.group.as_deref().and_then(|group| group.strip_prefix("service:")).map_or(TaskGroup::Standalone, TaskGroup::Service)
 }
 
+/// Effective account settings by place and name.
+pub(crate) fn settings(inventory: &Inventory) -> FxHashMap<(&AccountId, &Region, &str), &str> {
+    let settings = inventory.account_settings.iter();
+    settings.map(|setting| ((&setting.account, &setting.region, setting.data.name.as_str()), setting.data.value.as_str())).collect()
+}
+
 impl<'e> Estate<'e> {
     /// Clusters with status ACTIVE.
     pub fn active_clusters(&self) -> impl Iterator<Item = Node<'_, Cluster>> {
@@ -233,15 +239,19 @@ impl<'e> Estate<'e> {
 
     /// The effective value of an account setting; `None` when AWS does not list it.
     pub fn account_setting(&self, account: &AccountId, region: &Region, name: &str) -> Result<Option<&'e str>, Unknown> {
-        let found = self
-            .inventory()
-            .account_settings
-            .iter()
-            .find(|setting| setting.account == *account && setting.region == *region && setting.data.name == name);
-        match found {
-            Some(setting) => Ok(Some(setting.data.value.as_str())),
+        match self.settings.get(&(account, region, name)) {
+            Some(&value) => Ok(Some(value)),
             None => self.coverage().check(account, region, "ecs:ListAccountSettings").map(|()| None).map_err(Unknown::from),
         }
+    }
+
+    /// The effective account settings of an account and Region.
+    pub fn account_settings_of<'s>(
+        &'s self,
+        account: &'s AccountId,
+        region: &'s Region,
+    ) -> impl Iterator<Item = Node<'s, AccountSetting>> + 's {
+        self.all::<AccountSetting>().filter(move |setting| setting.account() == account && setting.region() == region)
     }
 
     fn provider_kind(&self, account: &AccountId, region: &Region, name: &str) -> LaunchKind {
@@ -370,6 +380,20 @@ impl<'e> Node<'e, Service> {
         ids.into_iter().map(|id| self.estate.link(self.account(), self.region(), id)).collect()
     }
 
+    /// The security groups that its tasks get, each once: those that its awsvpc configurations name, and the VPC's
+    /// default group for a configuration that names none.
+    pub fn effective_security_groups(self) -> Vec<Link<'e, SecurityGroup>> {
+        let mut links = self.security_groups();
+        for configuration in self.awsvpc_configurations() {
+            if configuration.security_groups.is_empty()
+                && let Some(subnet) = configuration.subnets.first()
+            {
+                links.push(self.estate.default_security_group(self.account(), self.region(), subnet));
+            }
+        }
+        links
+    }
+
     /// The subnets that its awsvpc configurations name, each once.
     pub fn subnets(self) -> Vec<Link<'e, Subnet>> {
         let mut ids: Vec<&str> = self.awsvpc_configurations().into_iter().flat_map(|c| &c.subnets).map(String::as_str).collect();
@@ -397,6 +421,12 @@ impl<'e> Node<'e, TaskSet> {
     /// What its tasks run on.
     pub fn launch(self) -> LaunchKind {
         self.estate.launch_kind(self.account(), self.region(), self.data().launch_type.as_deref(), &self.data().capacity_provider_strategy)
+    }
+
+    /// The subnets that its awsvpc configuration names.
+    pub fn subnets(self) -> Vec<Link<'e, Subnet>> {
+        let ids = self.awsvpc_configuration().into_iter().flat_map(|configuration| &configuration.subnets);
+        ids.map(|id| self.estate.link(self.account(), self.region(), id)).collect()
     }
 
     /// Its awsvpc configuration.
@@ -500,6 +530,12 @@ impl<'e> Node<'e, TaskDefinition> {
     /// The launch types that matter: those of the services and tasks that use it, and where that is not known
     /// whole, all that the definition is compatible with.
     pub fn launch(self) -> Launch {
+        // Nearly every check of definitions asks, and the answer walks all tasks.
+        let launches = self.estate.definition_launches.get_or_init(|| self.estate.all::<TaskDefinition>().map(Self::find_launch).collect());
+        launches.get(self.index as usize).copied().unwrap_or_else(|| self.compatible())
+    }
+
+    fn find_launch(self) -> Launch {
         let mut used = Launch::default();
         let mut any = false;
         let mut decided = self.in_use().is_ok_and(|in_use| in_use)
@@ -569,6 +605,19 @@ impl<'e> Node<'e, ContainerInstance> {
                 None => LaunchKind::Ec2,
             },
         }
+    }
+
+    /// Whether the customer runs it, and not AWS as one of the ECS Managed Instances; unknown when its capacity
+    /// provider was not read.
+    pub fn is_run_by_customer(self) -> Result<bool, Unknown> {
+        let Some(provider) = self.data().capacity_provider_name.as_deref() else {
+            return Ok(true);
+        };
+        match self.estate.provider_kind(self.account(), self.region(), provider) {
+            LaunchKind::Unknown => self.estate.coverage().check(self.account(), self.region(), "ecs:DescribeCapacityProviders")?,
+            kind => return Ok(kind != LaunchKind::ManagedInstances),
+        }
+        Ok(true)
     }
 
     /// Whether it advertises an attribute.

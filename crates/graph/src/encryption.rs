@@ -1,6 +1,6 @@
 //! Relations of KMS: which key a reference means, and what uses a key.
 
-use plimsoll_model::aws::ec2::Volume;
+use plimsoll_model::aws::ec2::{EbsEncryptionDefaults, Volume};
 use plimsoll_model::aws::ecs::{Cluster, Service, Task};
 use plimsoll_model::aws::kms::Key;
 use plimsoll_model::{AccountId, Arn, Gap, Region, Resource};
@@ -29,17 +29,36 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
         if let Some(id) = Arn::parse(&key.data.key_id).and_then(|arn| arn.resource.strip_prefix("key/")) {
             references.insert((key.account.clone(), key.region.clone(), id.to_owned()), position);
         }
+        if Arn::parse(&key.data.key_id).is_none() {
+            references.insert((key.account.clone(), key.region.clone(), key.data.key_id.clone()), position);
+        }
         for alias in &key.data.aliases {
             references.insert((key.account.clone(), key.region.clone(), alias.clone()), position);
         }
     }
     estate.relations.key_references = references;
+    // An account that refers to another's key sees less of it than the owner: the owner's answer is the one to find.
+    for (key, position) in estate.inventory().keys.iter().zip(0_u32..) {
+        if Arn::parse(&key.data.key_id).is_some_and(|arn| arn.account == key.account.as_str()) {
+            estate.ids.keys.insert(key.data.key_id.as_str(), position);
+        }
+    }
 }
 
 impl Estate<'_> {
+    /// All keys, each once: one that belongs to another scanned account as that account tells it.
+    pub fn keys(&self) -> impl Iterator<Item = Node<'_, Key>> {
+        self.all::<Key>().filter(|key| {
+            let id = key.data().key_id.as_str();
+            self.ids.keys.get(id) == Some(&key.index) || Arn::parse(id).is_none()
+        })
+    }
+
     /// The key that a reference (ARN, id or alias) means where it is written.
     pub fn key(&self, account: &AccountId, region: &Region, reference: &str) -> Link<'_, Key> {
-        if let Some(node) = self.ids.keys.get(reference).and_then(|&position| self.at(position)) {
+        // An alias or id means a key of this account and Region; only ARNs mean the same everywhere.
+        let by_arn = Arn::parse(reference).and_then(|_| self.ids.keys.get(reference));
+        if let Some(node) = by_arn.and_then(|&position| self.at(position)) {
             return Link::Found(node);
         }
         let place = (account.clone(), region.clone(), reference.to_owned());
@@ -47,6 +66,19 @@ impl Estate<'_> {
             return Link::Found(node);
         }
         Link::Missing(self.missing::<Key>(account, region, reference))
+    }
+
+    /// How new EBS volumes of an account and Region are encrypted; `None` when AWS answered nothing.
+    pub fn ebs_encryption_defaults(
+        &self,
+        account: &AccountId,
+        region: &Region,
+    ) -> Result<Option<Node<'_, EbsEncryptionDefaults>>, Unknown> {
+        let found = self.all::<EbsEncryptionDefaults>().find(|defaults| defaults.account() == account && defaults.region() == region);
+        if found.is_none() {
+            self.coverage().check(account, region, EbsEncryptionDefaults::OPERATION)?;
+        }
+        Ok(found)
     }
 
     /// What uses a key, as far as the collected services show.
@@ -133,23 +165,37 @@ impl<'e> Node<'e, Key> {
         Ok(self.data().key_metadata.known()?.as_ref())
     }
 
+    /// Whether it belongs to another account than the one that refers to it; its policy is for the owner alone to read.
+    pub fn is_foreign(self) -> bool {
+        Arn::parse(&self.data().key_id).is_some_and(|arn| arn.account != self.account().as_str())
+    }
+
     /// Whether it is a customer managed key; a key that does not exist is not.
     pub fn is_customer_managed(self) -> Result<bool, Unknown> {
         Ok(self.metadata()?.is_some_and(|metadata| metadata.key_manager.as_deref() == Some("CUSTOMER")))
     }
 
-    /// A gap for the services that may use the key and that this snapshot's collector does not read; `None` when
-    /// all of them were read.
+    /// The first gap among the operations that would show a use of the key; `None` when all of them were carried out.
+    /// Those that can fail come before those that this snapshot's collector never calls: a permission mends them.
     pub fn unread_users(self) -> Option<Gap> {
         [
+            "ecs:ListClusters",
+            <Cluster as Resource>::OPERATION,
+            "ecs:ListTasks",
+            "ecs:DescribeTasks",
+            "ecs:ListServices",
+            "ecs:DescribeServices",
+            "ec2:DescribeVolumes",
+            "eks:ListClusters",
             "eks:DescribeCluster",
             "ecr:DescribeRepositories",
             "logs:DescribeLogGroups",
             "secretsmanager:ListSecrets",
+            "ssm:DescribeParameters",
             "efs:DescribeFileSystems",
+            "cloudtrail:DescribeTrails",
         ]
         .into_iter()
-        .chain([<Cluster as Resource>::OPERATION, "ecs:ListClusters", "ecs:DescribeTasks", "ecs:ListTasks"])
         .find_map(|operation| self.estate.coverage().check(self.account(), self.region(), operation).err())
     }
 }
@@ -158,5 +204,39 @@ impl Missing {
     /// Whether AWS answered that the resource does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{fixture, key_arn};
+    use plimsoll_model::aws::kms::Key;
+    use plimsoll_model::{AccountId, Region, Seen};
+
+    use crate::Estate;
+
+    #[test]
+    fn a_key_that_another_account_refers_to_is_told_once_and_by_its_owner() {
+        let (other, region) = (AccountId::new("222222222222"), Region::new("us-east-1"));
+        let inventory = fixture()
+            .key("k1", |key| key.policy = Seen::Known(None))
+            .with(|inventory| {
+                inventory.header.scope.accounts.insert(other.clone());
+                inventory.push(&other, &region, Key { key_id: key_arn("k1"), ..Key::default() });
+            })
+            .build();
+        let estate = Estate::new(&inventory);
+        let accounts: Vec<&str> = estate.keys().map(|key| key.account().as_str()).collect();
+        assert_eq!(accounts, ["111111111111"]);
+        assert!(estate.key(&other, &region, &key_arn("k1")).found().unwrap().policy.known().is_ok());
+    }
+
+    #[test]
+    fn an_alias_means_a_key_of_its_own_account_and_region_only() {
+        let inventory = fixture().resource(Key { key_id: "alias/app".to_owned(), ..Key::default() }).region("eu-west-3").build();
+        let estate = Estate::new(&inventory);
+        let account = AccountId::new("111111111111");
+        assert!(estate.key(&account, &Region::new("us-east-1"), "alias/app").found().is_some());
+        assert!(estate.key(&account, &Region::new("eu-west-3"), "alias/app").found().is_none());
     }
 }

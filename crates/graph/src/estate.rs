@@ -8,7 +8,8 @@ use rustc_hash::FxHashMap;
 
 use crate::encryption::KeyUses;
 use crate::relation::Relation;
-use crate::{Coverage, Link, Missing, Node};
+use crate::workload::Workloads;
+use crate::{Confinement, Coverage, Launch, Link, Missing, Node};
 
 /// An inventory with its relations.
 pub struct Estate<'i> {
@@ -18,6 +19,10 @@ pub struct Estate<'i> {
     pub(crate) relations: Relations,
     pub(crate) key_uses: OnceLock<KeyUses>,
     pub(crate) latest_revisions: OnceLock<Vec<bool>>,
+    pub(crate) workloads: OnceLock<Workloads>,
+    pub(crate) settings: FxHashMap<(&'i AccountId, &'i Region, &'i str), &'i str>,
+    pub(crate) definition_launches: OnceLock<Vec<Launch>>,
+    pub(crate) confinement: OnceLock<FxHashMap<String, Confinement>>,
 }
 
 macro_rules! ids {
@@ -58,6 +63,7 @@ ids! {
     security_groups: ec2::SecurityGroup,
     network_interfaces: ec2::NetworkInterface,
     managed_prefix_lists: ec2::ManagedPrefixList,
+    nat_gateways: ec2::NatGateway,
     instances: ec2::Instance,
     images: ec2::Image,
     roles: iam::Role,
@@ -81,6 +87,7 @@ pub(crate) struct Relations {
     pub(crate) interface_task: FxHashMap<u32, u32>,
     pub(crate) subnet_route_table: FxHashMap<String, u32>,
     pub(crate) main_route_table: FxHashMap<String, u32>,
+    pub(crate) default_groups: FxHashMap<String, u32>,
     pub(crate) flow_logs: FxHashMap<String, Vec<u32>>,
     pub(crate) group_services: Relation,
     pub(crate) instance_volumes: Relation,
@@ -102,6 +109,10 @@ impl<'i> Estate<'i> {
             relations: Relations::default(),
             key_uses: OnceLock::new(),
             latest_revisions: OnceLock::new(),
+            workloads: OnceLock::new(),
+            settings: crate::ecs::settings(inventory),
+            definition_launches: OnceLock::new(),
+            confinement: OnceLock::new(),
         };
         estate.relations = crate::ecs::relations(&estate);
         crate::network::relate(&mut estate);

@@ -1,6 +1,8 @@
 //! The estate: an inventory with its relations. Resources flow in as flat lists; typed nodes that know their
 //! neighbours flow out. A dangling reference is a value, and what was not read stays unknown.
 
+mod address;
+mod confinement;
 mod coverage;
 mod ecs;
 mod encryption;
@@ -11,11 +13,15 @@ mod network;
 mod node;
 
 mod relation;
+mod workload;
 
+pub use address::is_public_range;
+pub use confinement::Confinement;
 pub use coverage::Coverage;
 pub use ecs::{Host, Launch, TaskGroup};
 pub use encryption::KeyUser;
 pub use estate::Estate;
 pub use link::{Link, Missing, Unknown};
-pub use network::Route;
+pub use network::{Egress, Route};
 pub use node::Node;
+pub use workload::{Attachment, Workload};

@@ -87,7 +87,7 @@ impl Missing {
         }
     }
 
-    fn into_unknown<T: Resource>(self) -> Unknown {
+    pub(crate) fn into_unknown<T: Resource>(self) -> Unknown {
         let gap = match self {
             Self::Unseen { gap, .. } => gap,
             Self::NotFound { reference } => Gap {

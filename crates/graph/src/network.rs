@@ -3,12 +3,14 @@
 //! Only what the tables say is told here; who can reach whom is the network engine's business.
 
 use plimsoll_model::aws::ec2::{
-    FlowLog, Instance, NetworkInterface, RouteTable, SecurityGroup, Subnet, Volume, Vpc, VpcBlockPublicAccessOptions,
+    FlowLog, GroupIdentifier, Instance, InstanceNetworkInterface, ManagedPrefixList, NatGateway, NetworkInterface, RouteTable,
+    SecurityGroup, Subnet, Volume, Vpc, VpcBlockPublicAccessOptions,
 };
 use plimsoll_model::aws::ecs::{Service, Task};
-use plimsoll_model::{AccountId, Region};
+use plimsoll_model::{AccountId, Gap, Region};
 use rustc_hash::FxHashMap;
 
+use crate::address::is_public_range;
 use crate::relation::Relation;
 use crate::{Estate, Link, Node, Unknown};
 
@@ -19,10 +21,25 @@ pub enum Route {
     InternetGateway,
     /// To a NAT gateway, an egress-only gateway or a NAT instance: out only.
     Nat,
-    /// To something else (transit gateway, firewall endpoint, peering…).
+    /// To a firewall or another appliance behind an endpoint (`vpce-`).
+    Endpoint,
+    /// To something else (transit gateway, peering…).
     Other,
     /// There is none.
     None,
+}
+
+/// What a connection from a subnet to the internet goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Egress<'e> {
+    /// Through this internet gateway, egress-only internet gateway or NAT gateway, and no firewall endpoint.
+    Open(&'e str),
+    /// Through this firewall endpoint.
+    Inspected(&'e str),
+    /// Through something else, such as a transit gateway or an instance.
+    Elsewhere(&'e str),
+    /// Nowhere.
+    Closed,
 }
 
 pub(crate) fn relate(estate: &mut Estate<'_>) {
@@ -35,6 +52,11 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
             } else if association.main {
                 relations.main_route_table.insert(table.data.vpc_id.clone(), position);
             }
+        }
+    }
+    for (group, position) in inventory.security_groups.iter().zip(0_u32..) {
+        if let (true, Some(vpc)) = (group.data.group_name == "default", &group.data.vpc_id) {
+            relations.default_groups.insert(vpc.clone(), position);
         }
     }
     for (log, position) in inventory.flow_logs.iter().zip(0_u32..) {
@@ -76,9 +98,33 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
 }
 
 impl Estate<'_> {
+    /// The default security group of the VPC that a subnet belongs to, for whoever names no group.
+    pub(crate) fn default_security_group(&self, account: &AccountId, region: &Region, subnet: &str) -> Link<'_, SecurityGroup> {
+        match self.link::<Subnet>(account, region, subnet) {
+            Link::Found(subnet) => {
+                let vpc = subnet.data().vpc_id.as_str();
+                match self.relations.default_groups.get(vpc).and_then(|&position| self.at(position)) {
+                    Some(group) => Link::Found(group),
+                    None => Link::Missing(self.missing::<SecurityGroup>(account, region, vpc)),
+                }
+            }
+            Link::Missing(missing) => Link::Missing(missing),
+        }
+    }
+
     /// Flow logs on a VPC, subnet or network interface, by its id.
     pub fn flow_logs_on<'s>(&'s self, resource_id: &str) -> impl Iterator<Item = Node<'s, FlowLog>> + 's {
         self.many(self.relations.flow_logs.get(resource_id).map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// The security groups that something in this account and Region carries.
+    pub fn security_groups<'s>(
+        &'s self,
+        account: &'s AccountId,
+        region: &'s Region,
+        groups: &'s [GroupIdentifier],
+    ) -> impl Iterator<Item = Link<'s, SecurityGroup>> {
+        groups.iter().map(move |group| self.link(account, region, &group.group_id))
     }
 
     /// VPC Block Public Access in force in a Region; `None` when AWS lists no options.
@@ -160,18 +206,106 @@ impl<'e> Node<'e, Subnet> {
     pub fn default_route_ipv6(self) -> Result<Route, Unknown> {
         Ok(self.route_table()?.default_route(true))
     }
+
+    /// What its connections to the internet go through, over IPv4 or IPv6. Behind a NAT gateway the route goes on from
+    /// the gateway's own subnet.
+    pub fn egress(self, ipv6: bool) -> Result<Egress<'e>, Unknown> {
+        let table = self.route_table()?;
+        let Some(target) = table.default_target(ipv6) else {
+            return Ok(Egress::Closed);
+        };
+        if !target.starts_with("nat-") {
+            return Ok(match table.default_route(ipv6) {
+                Route::Endpoint => Egress::Inspected(target),
+                Route::InternetGateway => Egress::Open(target),
+                _ if target.starts_with("eigw-") => Egress::Open(target),
+                _ => Egress::Elsewhere(target),
+            });
+        }
+        let gateway: Link<'_, NatGateway> = self.estate.link(self.account(), self.region(), target);
+        let Some(own) = gateway.exists()?.and_then(|gateway| gateway.data().subnet_id.as_deref()) else {
+            return Ok(Egress::Closed);
+        };
+        let subnet: Link<'_, Subnet> = self.estate.link(self.account(), self.region(), own);
+        let onward = subnet.known()?.route_table()?;
+        Ok(match onward.default_route(false) {
+            Route::InternetGateway => Egress::Open(target),
+            Route::Endpoint => Egress::Inspected(onward.default_target(false).unwrap_or(target)),
+            Route::None => Egress::Closed,
+            Route::Nat | Route::Other => Egress::Elsewhere(target),
+        })
+    }
+
+    /// Whether a public address in it can be reached from the internet, as far as routes and VPC Block Public Access
+    /// go: what groups and network ACLs admit is another question. Traffic through a firewall endpoint may arrive.
+    pub fn is_reachable_from_internet(self) -> Result<bool, Unknown> {
+        match (self.default_route(), self.is_ingress_blocked()) {
+            (Ok(Route::Nat | Route::Other | Route::None), _) | (_, Ok(true)) => Ok(false),
+            (Err(unknown), _) | (_, Err(unknown)) => Err(unknown),
+            (Ok(Route::InternetGateway | Route::Endpoint), Ok(false)) => Ok(true),
+        }
+    }
+
+    /// Whether VPC Block Public Access of the account that owns it keeps connections from the internet out.
+    pub fn is_ingress_blocked(self) -> Result<bool, Unknown> {
+        const OPERATION: &str = "ec2:DescribeVpcBlockPublicAccessOptions";
+        let owner = self.data().owner_id.as_deref().map_or_else(|| self.account().clone(), AccountId::new);
+        if !self.estate.inventory().header.scope.accounts.contains(&owner) {
+            let message = format!("{} belongs to account {owner}, which was not scanned", self.data().subnet_id);
+            let (operation, code) = (OPERATION.to_owned(), "OutOfScope".to_owned());
+            return Err(Gap { account: owner, region: self.region().clone(), operation, code, message, resource: None }.into());
+        }
+        let Some(options) = self.estate.block_public_access(&owner, self.region())? else {
+            return Ok(false);
+        };
+        if !options.internet_gateway_block_mode.as_deref().is_some_and(|mode| mode.starts_with("block-")) {
+            return Ok(false);
+        }
+        let exempt = options.data().exclusions.known()?.iter().any(|exclusion| {
+            let over = exclusion.state.as_deref().is_some_and(|state| matches!(state, "create-failed" | "delete-complete"));
+            let of = exclusion.resource_arn.as_deref().and_then(|arn| arn.rsplit('/').next());
+            let here = of.is_some_and(|id| id == self.data().subnet_id || id == self.data().vpc_id);
+            !over && here && exclusion.internet_gateway_exclusion_mode.as_deref() == Some("allow-bidirectional")
+        });
+        Ok(!exempt)
+    }
 }
 
-impl Node<'_, RouteTable> {
-    /// Where the default route leads, for IPv4 or IPv6.
-    pub fn default_route(self, ipv6: bool) -> Route {
-        let default = self.data().routes.iter().find(|route| {
+impl<'e> Node<'e, RouteTable> {
+    fn default(self, ipv6: bool) -> Option<&'e plimsoll_model::aws::ec2::Route> {
+        self.data().routes.iter().find(|route| {
             let destination = if ipv6 { route.destination_ipv6_cidr_block.as_deref() } else { route.destination_cidr_block.as_deref() };
             destination == Some(if ipv6 { "::/0" } else { "0.0.0.0/0" }) && route.state.as_deref() != Some("blackhole")
-        });
-        match default {
+        })
+    }
+
+    /// The id of what the default route leads to, for IPv4 or IPv6.
+    pub fn default_target(self, ipv6: bool) -> Option<&'e str> {
+        let route = self.default(ipv6)?;
+        [
+            &route.nat_gateway_id,
+            &route.gateway_id,
+            &route.egress_only_internet_gateway_id,
+            &route.transit_gateway_id,
+            &route.vpc_peering_connection_id,
+            &route.instance_id,
+            &route.network_interface_id,
+            &route.local_gateway_id,
+            &route.carrier_gateway_id,
+            &route.core_network_arn,
+        ]
+        .into_iter()
+        .find_map(|target| target.as_deref())
+    }
+
+    /// Where the default route leads, for IPv4 or IPv6.
+    pub fn default_route(self, ipv6: bool) -> Route {
+        let leads_to =
+            |route: &plimsoll_model::aws::ec2::Route, prefix| route.gateway_id.as_deref().is_some_and(|id| id.starts_with(prefix));
+        match self.default(ipv6) {
             None => Route::None,
-            Some(route) if route.gateway_id.as_deref().is_some_and(|id| id.starts_with("igw-")) => Route::InternetGateway,
+            Some(route) if leads_to(route, "igw-") => Route::InternetGateway,
+            Some(route) if leads_to(route, "vpce-") => Route::Endpoint,
             Some(route)
                 if route.nat_gateway_id.is_some() || route.egress_only_internet_gateway_id.is_some() || route.instance_id.is_some() =>
             {
@@ -183,9 +317,45 @@ impl Node<'_, RouteTable> {
 }
 
 impl<'e> Node<'e, SecurityGroup> {
+    /// Whether it is the default group of its VPC: AWS keeps the name for that.
+    pub fn is_default(self) -> bool {
+        self.data().group_name == "default"
+    }
+
+    /// Whether some ingress rule admits public addresses. The prefix lists that AWS publishes do not count: they hold
+    /// AWS services and not the internet.
+    pub fn admits_internet(self) -> Result<bool, Unknown> {
+        let mut gap = None;
+        for rule in &self.data().ip_permissions {
+            if rule.ip_ranges.iter().any(|range| is_public_range(&range.cidr_ip))
+                || rule.ipv6_ranges.iter().any(|range| is_public_range(&range.cidr_ipv6))
+            {
+                return Ok(true);
+            }
+            for reference in &rule.prefix_list_ids {
+                let list: Link<'_, ManagedPrefixList> = self.estate.link(self.account(), self.region(), &reference.prefix_list_id);
+                match list.exists().and_then(|list| list.map_or(Ok(false), Node::<'e, ManagedPrefixList>::is_public)) {
+                    Ok(true) => return Ok(true),
+                    Ok(false) => {}
+                    Err(unknown) => gap = Some(unknown),
+                }
+            }
+        }
+        gap.map_or(Ok(false), Err)
+    }
+
     /// Services whose network configuration names it.
     pub fn services(self) -> impl Iterator<Item = Node<'e, Service>> {
         self.estate.many(self.estate.relations.group_services.of(self.index))
+    }
+}
+
+impl Node<'_, ManagedPrefixList> {
+    fn is_public(self) -> Result<bool, Unknown> {
+        if self.data().owner_id.as_deref() == Some("AWS") {
+            return Ok(false);
+        }
+        Ok(self.data().entries.known()?.iter().filter_map(|entry| entry.cidr.as_deref()).any(is_public_range))
     }
 }
 
@@ -195,7 +365,21 @@ impl<'e> Node<'e, Instance> {
         self.estate.many(self.estate.relations.instance_volumes.of(self.index))
     }
 
-    /// Its security groups.
+    /// Its network interfaces.
+    pub fn network_interfaces(self) -> impl Iterator<Item = Link<'e, NetworkInterface>> {
+        let ids = self.data().network_interfaces.iter().filter_map(|interface| interface.network_interface_id.as_deref());
+        ids.map(move |id| self.estate.link(self.account(), self.region(), id))
+    }
+
+    /// The subnets of its interfaces that have IPv6 addresses, each with the interface.
+    pub fn ipv6_subnets(self) -> impl Iterator<Item = (Link<'e, Subnet>, &'e InstanceNetworkInterface)> {
+        let interfaces = self.data().network_interfaces.iter().filter(|interface| !interface.ipv6_addresses.is_empty());
+        interfaces.filter_map(move |interface| {
+            Some((self.estate.link(self.account(), self.region(), interface.subnet_id.as_deref()?), interface))
+        })
+    }
+
+    /// The security groups of its primary interface.
     pub fn security_groups(self) -> impl Iterator<Item = Link<'e, SecurityGroup>> {
         self.data().security_groups.iter().map(move |group| self.estate.link(self.account(), self.region(), &group.group_id))
     }

@@ -27,6 +27,10 @@ pub trait Resource: Serialize + DeserializeOwned {
     fn arn(&self, account: &AccountId, region: &Region) -> Cow<'_, str>;
     /// Tags as key and value.
     fn tags(&self) -> Vec<(&str, &str)>;
+    /// Tells apart what shares an id: the versions of a launch template.
+    fn version(&self) -> i64 {
+        0
+    }
 }
 
 /// A resource and where it was read.
@@ -93,7 +97,7 @@ pub struct CallStatistics {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $field:ident: $type:ty = $kind:literal, $cfn:literal, $operation:literal,
-        id: |$i:ident| $id:expr, name: |$n:ident| $name:expr, arn: $arn:expr, tags: |$t:ident| $tags:expr;)*) => {
+        id: |$i:ident| $id:expr, name: |$n:ident| $name:expr, arn: $arn:expr, tags: |$t:ident| $tags:expr $(, version: |$v:ident| $version:expr)?;)*) => {
         /// Everything that was read. Lists are in the order of account, Region and id once [`Inventory::sort`] ran.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Inventory {
@@ -128,6 +132,11 @@ macro_rules! kinds {
                 let $t = self;
                 $tags
             }
+
+            $(fn version(&self) -> i64 {
+                let $v = self;
+                $version
+            })?
         }
 
         impl Holds<$type> for Inventory {
@@ -234,8 +243,10 @@ impl Naming {
 }
 
 fn sort_located<T: Resource + PartialEq>(list: &mut Vec<Located<T>>) {
-    list.sort_by(|a, b| (&a.account, &a.region, a.data.id()).cmp(&(&b.account, &b.region, b.data.id())));
-    list.dedup_by(|b, a| a.account == b.account && a.region == b.region && a.data.id() == b.data.id());
+    list.sort_by(|a, b| (&a.account, &a.region, a.data.id(), a.data.version()).cmp(&(&b.account, &b.region, b.data.id(), b.data.version())));
+    list.dedup_by(|b, a| {
+        a.account == b.account && a.region == b.region && a.data.id() == b.data.id() && a.data.version() == b.data.version()
+    });
 }
 
 fn last_part(arn: &str) -> &str {
@@ -338,7 +349,7 @@ kinds! {
     /// Launch template versions of container hosts.
     launch_template_versions: ec2::LaunchTemplateVersion = "ec2:LaunchTemplateVersion", "AWS::EC2::LaunchTemplate", "ec2:DescribeLaunchTemplateVersions",
         id: |r| &r.launch_template_id, name: |r| r.launch_template_name.as_deref().unwrap_or(&r.launch_template_id),
-        arn: Naming::Made("ec2", "launch-template"), tags: |_r| Vec::new();
+        arn: Naming::Made("ec2", "launch-template"), tags: |_r| Vec::new(), version: |r| r.version_number;
     /// EBS volumes of container hosts.
     volumes: ec2::Volume = "ec2:Volume", "AWS::EC2::Volume", "ec2:DescribeVolumes",
         id: |r| &r.volume_id, name: |r| name_tag(&r.tags, &r.volume_id), arn: Naming::Made("ec2", "volume"), tags: |r| pairs!(r.tags, key, value);

@@ -22,4 +22,4 @@ pub use responsibility::{
     Item, ItemState, LaunchKind, Matrix, MatrixEvidence, MatrixRow, MatrixSummary, Party, StateCounts, Workload, WorkloadRows,
 };
 pub use seen::{Gap, Seen};
-pub use snapshot::{SCHEMA, SnapshotError, SnapshotWarning, create_private, open, read, write, write_file};
+pub use snapshot::{SCHEMA, SnapshotError, SnapshotWarning, create_private, open, read, read_compressed, write, write_file};

@@ -224,6 +224,12 @@ pub fn open(path: &Path) -> Result<(Inventory, Vec<SnapshotWarning>), SnapshotEr
     }
 }
 
+/// Reads a zstd-compressed snapshot from memory; `path` names it in messages.
+pub fn read_compressed(bytes: &[u8], path: &Path) -> Result<(Inventory, Vec<SnapshotWarning>), SnapshotError> {
+    let decoder = zstd::Decoder::with_buffer(bytes).map_err(|source| SnapshotError::Io { path: path.to_owned(), source })?;
+    read(BufReader::with_capacity(1 << 17, decoder), path)
+}
+
 /// Reads a snapshot from an open stream; `path` names it in messages.
 pub fn read(mut input: impl BufRead, path: &Path) -> Result<(Inventory, Vec<SnapshotWarning>), SnapshotError> {
     let mut inventory = Inventory::default();

@@ -661,6 +661,11 @@ aws! {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub no_proxy: Vec<String>,
         pub bottlerocket: bool,
+        /// Agent settings that are written, but with a value that the script computes.
+        #[serde(skip_serializing_if = "std::collections::BTreeSet::is_empty")]
+        pub unresolved: std::collections::BTreeSet<String>,
+        /// Whether the agent's settings are also fetched or edited in ways that were not followed.
+        pub configured_elsewhere: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub unreadable: Option<String>,
     }

@@ -1,0 +1,82 @@
+//! Writes the check reference of the book, `docs/src/checks/`, and its part of `docs/src/SUMMARY.md`. With `--check` it
+//! writes nothing and fails when a page is not what it would write. Run by `make generate`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use plimsoll_checks::{CHECKS, Check};
+use plimsoll_report::{ByPlatform, CheckPage, check_page_markdown};
+
+const BEGIN: &str = "<!-- checks -->";
+
+fn main() -> ExitCode {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src");
+    let files = match files(&source) {
+        Ok(files) => files,
+        Err(error) => return failed(&error),
+    };
+    let check_only = std::env::args().any(|argument| argument == "--check");
+    for (path, text) in &files {
+        if check_only {
+            if !std::fs::read_to_string(path).is_ok_and(|present| present == *text) {
+                eprintln!("error: {} is not up to date\nhint: run `make generate`", path.display());
+                return ExitCode::FAILURE;
+            }
+        } else if let Err(error) = std::fs::write(path, text) {
+            return failed(&error);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn failed(error: &std::io::Error) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}
+
+fn files(source: &Path) -> std::io::Result<BTreeMap<PathBuf, String>> {
+    let mut files = BTreeMap::new();
+    let mut checks = CHECKS.to_vec();
+    checks.sort_by_key(|check| (check.area.as_str(), check.id));
+    let (mut contents, mut list, mut area) = (String::new(), String::from("# Checks\n"), "");
+    for check in checks {
+        files.insert(source.join(format!("checks/{}.md", check.id)), page(check)?);
+        // Writing to a String cannot fail.
+        writeln!(contents, "  - [{}](checks/{}.md)", check.id, check.id).ok();
+        if check.area.as_str() != area {
+            area = check.area.as_str();
+            writeln!(list, "\n## {area}\n\n| Check | Severity | Finds |\n|---|---|---|").ok();
+        }
+        writeln!(list, "| [{}]({}.md) | {} | {} |", check.id, check.id, check.severity, check.title).ok();
+    }
+    files.insert(source.join("checks/index.md"), list);
+    let summary = source.join("SUMMARY.md");
+    let kept = std::fs::read_to_string(&summary)?;
+    let head = kept.split(BEGIN).next().unwrap_or_default();
+    files.insert(summary, format!("{head}{BEGIN}\n\n- [Checks](checks/index.md)\n{contents}"));
+    Ok(files)
+}
+
+fn page(check: &Check) -> std::io::Result<String> {
+    let controls = check.controls();
+    let by = check.responsibility;
+    let page = CheckPage {
+        id: check.id,
+        title: check.title,
+        severity: check.severity,
+        area: check.area.as_str(),
+        resource: check.resource,
+        responsibility: ByPlatform { fargate: by.fargate.as_str(), ec2: by.ec2.as_str(), eks: by.eks.as_str() },
+        needs: check.needs,
+        why: check.why,
+        fails_when: check.fails_when,
+        remediation: check.remediation.text,
+        cli: check.remediation.cli,
+        compliance: &controls,
+    };
+    let mut text = Vec::new();
+    check_page_markdown(&page, &mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}

@@ -1,0 +1,340 @@
+//! Requests flow in; what AWS answered, or the gap that says why it did not, flows out.
+//!
+//! One [`Api`] serves one account in one Region. It alone bounds concurrency, opens spans, listens for the interrupt and
+//! turns errors into gaps. Retries and timeouts are the SDK's, set in `session`.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use futures::future::BoxFuture;
+use plimsoll_model::{AccountId, Gap, Region, Seen};
+use plimsoll_secrets::Detector;
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::progress::Line;
+
+/// The stream of pages that `.into_paginator()….send()` gives.
+pub(crate) type Pages<O, E> = aws_smithy_async::future::pagination_stream::PaginationStream<Result<O, SdkError<E, HttpResponse>>>;
+
+/// An AWS operation that plimsoll calls: reading only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Operation {
+    /// The service prefix, as in IAM actions: `ecs`.
+    pub service: &'static str,
+    /// The operation as the SDK names it: `ListTasks`.
+    pub name: &'static str,
+    /// The IAM action that allows it; mostly `service:name`, but not always.
+    pub permission: &'static str,
+    /// What it is for, in a few words.
+    pub why: &'static str,
+}
+
+impl Operation {
+    /// `service:Operation`, as gaps and statistics name it.
+    pub fn id(&self) -> String {
+        format!("{}:{}", self.service, self.name)
+    }
+}
+
+/// What collectors talk to: one account in one Region. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Api {
+    place: Arc<Place>,
+}
+
+struct Place {
+    account: AccountId,
+    region: Region,
+    permits: Semaphore,
+    interrupt: Interrupt,
+    detector: Arc<Detector>,
+    line: Line,
+    gaps: Mutex<Vec<Gap>>,
+    /// Services that did not answer here at all, and how: asking again would only take as long again.
+    dead: Mutex<BTreeMap<&'static str, Failure>>,
+}
+
+impl Api {
+    pub(crate) fn new(
+        account: AccountId,
+        region: Region,
+        concurrency: usize,
+        interrupt: Interrupt,
+        detector: Arc<Detector>,
+        line: Line,
+    ) -> Self {
+        let permits = Semaphore::new(concurrency.max(1));
+        let (gaps, dead) = Default::default();
+        Self { place: Arc::new(Place { account, region, permits, interrupt, detector, line, gaps, dead }) }
+    }
+
+    /// The account that is asked.
+    pub(crate) fn account(&self) -> &AccountId {
+        &self.place.account
+    }
+
+    /// The Region that is asked; `global` for IAM.
+    pub(crate) fn region(&self) -> &Region {
+        &self.place.region
+    }
+
+    /// Finds secrets in what is collected, before it is kept.
+    pub(crate) fn detector(&self) -> &Detector {
+        &self.place.detector
+    }
+
+    /// Sends a request that is about no single resource, such as a listing or a batch.
+    pub(crate) fn call<'a, O, E>(
+        &'a self,
+        operation: &'static Operation,
+        request: impl Future<Output = Result<O, SdkError<E, HttpResponse>>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<O, Gap>>
+    where
+        O: Send + 'a,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        // The SDK's futures are kilobytes each, too much for every caller's stack.
+        let request = Box::pin(request);
+        Box::pin(async move { self.ask(operation, request).await.map_err(|failure| self.to_gap(operation, None, failure)) })
+    }
+
+    /// Sends a request about one resource, which the gap then names.
+    pub(crate) fn call_on<'a, O, E>(
+        &'a self,
+        operation: &'static Operation,
+        resource: &'a str,
+        request: impl Future<Output = Result<O, SdkError<E, HttpResponse>>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<O, Gap>>
+    where
+        O: Send + 'a,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let answer = self.call(operation, request);
+        Box::pin(async move { answer.await.map_err(|gap| Gap { resource: Some(resource.to_owned()), ..gap }) })
+    }
+
+    /// Reads a listing to its end. Pages that came before a failure have been handed to `each`; the caller records the
+    /// gap.
+    pub(crate) async fn pages<O, E>(
+        &self,
+        operation: &'static Operation,
+        mut pages: Pages<O, E>,
+        mut each: impl FnMut(O),
+    ) -> Result<(), Gap>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        loop {
+            // Each page takes a permit of its own, so that long listings do not starve the rest.
+            let page = self.ask(operation, async { pages.next().await.transpose() }).await;
+            match page.map_err(|failure| self.to_gap(operation, None, failure))? {
+                Some(page) => each(page),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Records that something is not known.
+    pub(crate) fn gap(&self, gap: Gap) {
+        tracing::warn!(
+            account = %gap.account,
+            region = %gap.region,
+            operation = gap.operation,
+            code = gap.code,
+            message = gap.message,
+            "not read"
+        );
+        self.place.gaps.lock().unwrap_or_else(PoisonError::into_inner).push(gap);
+    }
+
+    /// Keeps a value, or records why there is none.
+    pub(crate) fn or_gap<T>(&self, result: Result<T, Gap>) -> Option<T> {
+        result.map_err(|gap| self.gap(gap)).ok()
+    }
+
+    /// A gap of this place for something that was deliberately not asked.
+    pub(crate) fn not_asked(&self, operation: &'static Operation, resource: Option<&str>, why: &str) -> Gap {
+        self.to_gap(operation, resource, Failure::new(Gap::NOT_COLLECTED, why))
+    }
+
+    /// The gaps that were recorded since the last time.
+    pub(crate) fn take_gaps(&self) -> Vec<Gap> {
+        std::mem::take(&mut *self.place.gaps.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Nothing more will be asked here.
+    pub(crate) fn finish(&self) {
+        self.place.line.done();
+    }
+
+    async fn ask<O, E>(
+        &self,
+        operation: &'static Operation,
+        request: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+    ) -> Result<O, Failure>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let Place { account, region, permits, interrupt, line, .. } = &*self.place;
+        let Operation { service, name, .. } = operation;
+        let span = tracing::debug_span!("call", %account, %region, service, operation = name);
+        let answer = async {
+            let Ok(_permit) = permits.acquire().await else {
+                return Err(Failure::interrupted());
+            };
+            if let Some(failure) = self.known_dead(service) {
+                return Err(failure);
+            }
+            line.asks(operation);
+            let answer = request.await.map_err(Failure::from_sdk);
+            line.answered();
+            answer.inspect_err(|failure| {
+                tracing::debug!(code = failure.code, message = failure.message, "failed");
+                if failure.is_silence() {
+                    self.dead_services().entry(service).or_insert_with(|| failure.clone());
+                }
+            })
+        };
+        tokio::select! {
+            // An interrupt wins over an answer that is there as well: nothing new begins after it.
+            biased;
+            () = interrupt.triggered() => Err(Failure::interrupted()),
+            answer = answer.instrument(span) => answer,
+        }
+    }
+
+    fn known_dead(&self, service: &str) -> Option<Failure> {
+        self.dead_services().get(service).cloned()
+    }
+
+    fn dead_services(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Failure>> {
+        self.place.dead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn to_gap(&self, operation: &Operation, resource: Option<&str>, failure: Failure) -> Gap {
+        Gap {
+            account: self.place.account.clone(),
+            region: self.place.region.clone(),
+            operation: operation.id(),
+            code: failure.code,
+            message: failure.message,
+            resource: resource.map(ToOwned::to_owned),
+        }
+    }
+}
+
+/// What can be made of an outcome.
+pub(crate) trait Outcome<T>: Sized {
+    /// Takes an error code for the answer "there is none": that is knowledge, not a gap.
+    fn absent_on(self, code: &str) -> Result<Option<T>, Gap>;
+
+    /// The outcome as the value of a field.
+    fn seen(self) -> Seen<T>;
+}
+
+impl<T> Outcome<T> for Result<T, Gap> {
+    fn absent_on(self, code: &str) -> Result<Option<T>, Gap> {
+        match self {
+            Ok(value) => Ok(Some(value)),
+            Err(gap) if gap.code == code => Ok(None),
+            Err(gap) => Err(gap),
+        }
+    }
+
+    fn seen(self) -> Seen<T> {
+        match self {
+            Ok(value) => Seen::Known(value),
+            Err(gap) => gap.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Api {
+    /// Account 111111111111 in eu-west-3, 16 requests at a time.
+    pub(crate) fn in_test() -> Self {
+        Self::interruptible_in_test(Interrupt::never())
+    }
+
+    pub(crate) fn interruptible_in_test(interrupt: Interrupt) -> Self {
+        // To build one takes a tenth of a second without optimisation.
+        static DETECTOR: std::sync::LazyLock<Arc<Detector>> = std::sync::LazyLock::new(|| Arc::new(Detector::new(None)));
+        Self::new("111111111111".into(), "eu-west-3".into(), 16, interrupt, Arc::clone(&DETECTOR), Line::hidden())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Api, Outcome};
+    use crate::interrupt::Interrupt;
+    use crate::kms::LIST_ALIASES;
+    use crate::replay::{Answer, Replay};
+    use plimsoll_model::Seen;
+
+    async fn aliases(api: &Api, replay: &Replay) -> Result<usize, (String, String)> {
+        let answer = api.call(&LIST_ALIASES, replay.kms().list_aliases().send()).await;
+        answer.map(|answer| answer.aliases.unwrap_or_default().len()).map_err(|gap| (gap.code, gap.message))
+    }
+
+    #[tokio::test]
+    async fn a_refused_call_is_a_gap_with_place_operation_and_code() {
+        let replay = Replay::new().error("ListAliases", "AccessDeniedException");
+        let request = replay.kms().list_aliases().send();
+        let gap = Api::in_test().call_on(&LIST_ALIASES, "shop", request).await.unwrap_err();
+        assert_eq!((gap.account.as_str(), gap.region.as_str()), ("111111111111", "eu-west-3"));
+        assert_eq!((gap.operation.as_str(), gap.code.as_str()), ("kms:ListAliases", "AccessDeniedException"));
+        assert_eq!((gap.message.as_str(), gap.resource.as_deref()), ("AccessDeniedException in test", Some("shop")));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_not_of_the_protocol_is_malformed() {
+        for body in ["", "<html>sign in</html>", "{\"Aliases\": [{", "[]", "{\"Aliases\": 7}"] {
+            let replay = Replay::new().on("ListAliases", move |_| Answer::Raw(200, body.to_owned()));
+            let answer = aliases(&Api::in_test(), &replay).await;
+            assert!(matches!(&answer, Err((code, _)) if code == "MalformedResponse"), "{body:?}: {answer:?}");
+        }
+        let replay = Replay::new().on("ListAliases", |_| Answer::Raw(403, "<html>proxy</html>".to_owned()));
+        assert_eq!(aliases(&Api::in_test(), &replay).await.unwrap_err().0, "Http403");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_once_interrupted() {
+        let interrupt = Interrupt::never();
+        let (api, replay) = (Api::interruptible_in_test(interrupt.clone()), Replay::new());
+        interrupt.trigger();
+        assert_eq!(aliases(&api, &replay).await.unwrap_err().0, "Interrupted");
+        assert_eq!(replay.requests(), []);
+    }
+
+    #[tokio::test]
+    async fn an_interrupt_ends_the_wait_for_an_answer() {
+        let interrupt = Interrupt::never();
+        let replay = Replay::new().on("ListAliases", {
+            let interrupt = interrupt.clone();
+            move |_| {
+                interrupt.trigger();
+                Answer::Silence
+            }
+        });
+        assert_eq!(aliases(&Api::interruptible_in_test(interrupt), &replay).await.unwrap_err().0, "Interrupted");
+        assert_eq!(replay.requests().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn only_the_named_code_means_that_there_is_none() {
+        for (code, absent) in [("NotFoundException", true), ("AccessDeniedException", false)] {
+            let replay = Replay::new().error("ListAliases", code);
+            let api = Api::in_test();
+            let answer = api.call(&LIST_ALIASES, replay.kms().list_aliases().send()).await.absent_on("NotFoundException");
+            assert_eq!(matches!(answer.map(|answer| answer.map(|_| ())).seen(), Seen::Known(None)), absent);
+        }
+    }
+}

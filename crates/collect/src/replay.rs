@@ -1,0 +1,263 @@
+//! For tests: requests of real SDK clients flow in, canned answers in AWS's wire format flow out, and every request is
+//! kept to be counted.
+//!
+//! The features that the SDK's own mocks need would make a second build of all SDK crates; this needs none.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Map, Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::guard::Guard;
+use crate::statistics::Statistics;
+
+/// A canned answer: HTTP status and body.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// 200 with JSON, for ECS and KMS.
+    Json(Value),
+    /// 200 with the inside of the response element, for EC2, IAM and STS.
+    Xml(String),
+    /// An error with this code, in the protocol's form.
+    Error(&'static str),
+    /// Any status, any body.
+    Raw(u16, String),
+    /// Nothing, ever.
+    Silence,
+}
+
+type Rule = Arc<dyn Fn(&Value) -> Answer + Send + Sync>;
+
+/// Answers requests by operation; what has no answer gets the error `NoAnswerInTest`.
+#[derive(Clone, Default)]
+pub(crate) struct Replay {
+    rules: Arc<Mutex<BTreeMap<String, Rule>>>,
+    requests: Arc<Mutex<Vec<(String, Value)>>>,
+    failing_after: Arc<Mutex<Option<(usize, &'static str)>>>,
+    pub(crate) statistics: Statistics,
+}
+
+impl std::fmt::Debug for Replay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Replay")
+    }
+}
+
+impl Replay {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers an operation (`ListTasks`) by its request: the JSON body, or the form's fields as an object of strings.
+    pub(crate) fn on(self, operation: &str, answer: impl Fn(&Value) -> Answer + Send + Sync + 'static) -> Self {
+        self.rules.lock().unwrap().insert(operation.to_owned(), Arc::new(answer));
+        self
+    }
+
+    /// Answers an operation with JSON.
+    pub(crate) fn json(self, operation: &str, body: Value) -> Self {
+        self.on(operation, move |_| Answer::Json(body.clone()))
+    }
+
+    /// Answers an operation with XML: the inside of `<OperationResult>` (IAM, STS) or of `<OperationResponse>` (EC2).
+    pub(crate) fn xml(self, operation: &str, inside: &str) -> Self {
+        let inside = inside.to_owned();
+        self.on(operation, move |_| Answer::Xml(inside.clone()))
+    }
+
+    /// Answers an operation with an error.
+    pub(crate) fn error(self, operation: &str, code: &'static str) -> Self {
+        self.on(operation, move |_| Answer::Error(code))
+    }
+
+    /// The requests so far, as operation and body.
+    pub(crate) fn requests(&self) -> Vec<(String, Value)> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// How often an operation was asked.
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        self.requests.lock().unwrap().iter().filter(|(name, _)| name == operation).count()
+    }
+
+    /// Lets everything from the nth request on fail with an error.
+    pub(crate) fn failing_after(self, requests: usize, code: &'static str) -> Self {
+        *self.failing_after.lock().unwrap() = Some((requests, code));
+        self
+    }
+
+    /// Answers over HTTP on a port of this machine, as long as the test's runtime lives.
+    pub(crate) async fn serve(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let replay = self.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(replay.clone().converse(stream));
+            }
+        });
+        endpoint
+    }
+
+    async fn converse(self, mut stream: TcpStream) {
+        let mut received = Vec::new();
+        loop {
+            let mut buffer = [0; 4096];
+            let read = stream.read(&mut buffer).await.unwrap_or_default();
+            received.extend_from_slice(&buffer[..read]);
+            if read == 0 {
+                return;
+            }
+            let text = String::from_utf8_lossy(&received).into_owned();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+            let header = |name: &str| {
+                let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+                lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+            };
+            if body.len() < header("content-length").map_or(0, |length| length.parse().unwrap()) {
+                continue;
+            }
+            match self.answer(header("x-amz-target"), body) {
+                None => std::future::pending().await,
+                Some((status, body)) => {
+                    let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            }
+            received.clear();
+        }
+    }
+
+    fn answer(&self, target: Option<&str>, text: &str) -> Option<(u16, String)> {
+        let (operation, body) = if let Some(operation) = target.and_then(|target| target.rsplit('.').next()) {
+            (operation.to_owned(), serde_json::from_str(text).unwrap_or(Value::Null))
+        } else {
+            let fields = form(text);
+            let action = fields.get("Action").and_then(Value::as_str).unwrap_or_default();
+            (action.to_owned(), Value::Object(fields))
+        };
+        let number = {
+            let mut requests = self.requests.lock().unwrap();
+            requests.push((operation.clone(), body.clone()));
+            requests.len()
+        };
+        let rule = self.rules.lock().unwrap().get(&operation).cloned();
+        let is_ec2 = body.get("Version").is_some_and(|version| version == "2016-11-15");
+        let answer = match *self.failing_after.lock().unwrap() {
+            Some((requests, code)) if number > requests => Answer::Error(code),
+            _ => rule.map_or(Answer::Error("NoAnswerInTest"), |rule| rule(&body)),
+        };
+        match answer {
+            Answer::Json(body) => Some((200, body.to_string())),
+            Answer::Xml(inside) if is_ec2 => Some((200, format!("<{operation}Response>{inside}</{operation}Response>"))),
+            Answer::Xml(inside) => Some((
+                200,
+                format!("<{operation}Response><{operation}Result>{inside}</{operation}Result></{operation}Response>"),
+            )),
+            Answer::Error(code) => {
+                let message = format!("{code} in test");
+                let body = if target.is_some() {
+                    json!({"__type": format!("com.amazonaws#{code}"), "message": message}).to_string()
+                } else if is_ec2 {
+                    format!("<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors></Response>")
+                } else {
+                    format!("<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>")
+                };
+                Some((400, body))
+            }
+            Answer::Raw(status, body) => Some((status, body)),
+            Answer::Silence => None,
+        }
+    }
+}
+
+/// What a session in a test starts from: quick retries, and the timeout of an attempt.
+pub(crate) fn config(attempt: Duration) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(attempt).operation_timeout(attempt * 4);
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-3"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials()))
+        .retry_config(retries())
+        .timeout_config(timeouts.build())
+        .build()
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret", None, None, "test")
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(8).with_initial_backoff(Duration::from_millis(1))
+}
+
+fn form(text: &str) -> Map<String, Value> {
+    let decode = |part: &str| percent_encoding::percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
+    text.split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (decode(name), Value::String(decode(value))))
+        .collect()
+}
+
+impl HttpConnector for Replay {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default());
+        let answer = self.answer(request.headers().get("x-amz-target"), &body);
+        HttpConnectorFuture::new(async move {
+            let Some((status, body)) = answer else {
+                return std::future::pending().await;
+            };
+            // A turn of the executor, so that what runs concurrently does.
+            tokio::task::yield_now().await;
+            Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body)))
+        })
+    }
+}
+
+impl HttpClient for Replay {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+macro_rules! clients {
+    ($($service:ident: $sdk:ident;)*) => {
+        impl Replay {
+            $(
+                /// A client with the guard, whose requests are answered here.
+                pub(crate) fn $service(&self) -> $sdk::Client {
+                    let config = $sdk::Config::builder()
+                        .behavior_version(BehaviorVersion::latest())
+                        .region(Region::new("eu-west-3"))
+                        .credentials_provider(credentials())
+                        .retry_config(retries())
+                        .http_client(self.clone())
+                        .interceptor(Guard::new())
+                        .interceptor(self.statistics.clone());
+                    $sdk::Client::from_conf(config.build())
+                }
+            )*
+        }
+    };
+}
+
+clients! {
+    ec2: aws_sdk_ec2;
+    ecs: aws_sdk_ecs;
+    iam: aws_sdk_iam;
+    kms: aws_sdk_kms;
+}

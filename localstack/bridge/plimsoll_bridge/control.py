@@ -1,0 +1,152 @@
+"""Control endpoints under /_plimsoll/: deny operations, count calls, age tasks.
+
+A handler in LocalStack's chain sees every parsed AWS request, counts it and answers denied operations itself.
+"""
+
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from localstack.aws import handlers
+from localstack.aws.api import CommonServiceException, RequestContext
+from localstack.aws.chain import HandlerChain
+from localstack.aws.protocol.serializer import create_serializer
+from localstack.http import Request, Response
+from localstack.runtime import hooks
+from localstack.services.edge import ROUTER
+from moto.ecs.models import ecs_backends
+
+from plimsoll_bridge import account_models, missing_operations
+
+_DENIED: defaultdict[str, set[str]] = defaultdict(set)
+_CALLS: defaultdict[str, Counter[str]] = defaultdict(Counter)
+_SEEDED: set[str] = set()
+
+# Error codes and HTTP status by service; the JSON services that are not listed answer the last one.
+_ACCESS_DENIED = {
+    "ec2": ("UnauthorizedOperation", 403),
+    "eks": ("AccessDeniedException", 403),
+    "elbv2": ("AccessDenied", 403),
+    "iam": ("AccessDenied", 403),
+    "s3": ("AccessDenied", 403),
+    "sts": ("AccessDenied", 403),
+}
+_ACCESS_DENIED_JSON = ("AccessDeniedException", 400)
+_IAM_PREFIX = {"elbv2": "elasticloadbalancing"}
+
+
+@hooks.on_infra_start()
+def install() -> None:
+    """Adds the request handler and the endpoints when LocalStack starts."""
+    account_models.apply()
+    handlers.serve_custom_service_request_handlers.append(handle_request)
+    ROUTER.add("/_plimsoll/deny", deny, methods=["POST"])
+    ROUTER.add("/_plimsoll/reset", reset, methods=["POST"])
+    ROUTER.add("/_plimsoll/calls", calls, methods=["GET"])
+    ROUTER.add("/_plimsoll/calls/reset", reset_calls, methods=["POST"])
+    ROUTER.add("/_plimsoll/age", age, methods=["POST"])
+    ROUTER.add("/_plimsoll/seeded", seeded, methods=["GET", "POST"])
+    ROUTER.add("/_plimsoll/health", health, methods=["GET"])
+
+
+def handle_request(chain: HandlerChain, context: RequestContext, response: Response) -> None:
+    """Counts an AWS request, and answers it when it is denied or when LocalStack cannot."""
+    if not context.operation or context.is_internal_call:
+        return
+    name = f"{context.service.service_name}:{context.operation.name}"
+    _CALLS[context.account_id][name] += 1
+    if _DENIED[context.account_id] & {name, iam_action(context)}:
+        response.update_from(denial(context))
+        chain.stop()
+    elif name in missing_operations.OPERATIONS:
+        response.update_from(answer(context, missing_operations.OPERATIONS[name](context)))
+        chain.stop()
+
+
+def answer(context: RequestContext, result: dict[str, Any]) -> Response:
+    """Serialises an answer in the wire format of the service."""
+    serializer = create_serializer(context.service, context.protocol)
+    return serializer.serialize_to_response(result, context.operation, context.request.headers, context.request_id)
+
+
+def denial(context: RequestContext) -> Response:
+    """The refusal that AWS sends when no policy allows the call."""
+    code, status = _ACCESS_DENIED.get(context.service.service_name, _ACCESS_DENIED_JSON)
+    error = CommonServiceException(code, denial_message(context), status, True)
+    context.service_exception = error
+    serializer = create_serializer(context.service, context.protocol)
+    return serializer.serialize_error_to_response(error, context.operation, context.request.headers, context.request_id)
+
+
+def iam_action(context: RequestContext) -> str:
+    """The action by its IAM name, whose prefix differs from the service's name for some."""
+    service = context.service.service_name
+    return f"{_IAM_PREFIX.get(service, service)}:{context.operation.name}"
+
+
+def denial_message(context: RequestContext) -> str:
+    """The sentence in which AWS names caller, action and reason."""
+    service = context.service.service_name
+    action = iam_action(context)
+    user = f"arn:aws:sts::{context.account_id}:assumed-role/scanner/s"
+    reason = f"because no identity-based policy allows the {action} action"
+    if service == "ec2":
+        start = "You are not authorized to perform this operation. "
+        return f"{start}User: {user} is not authorized to perform: {action} {reason}"
+    return f"User: {user} is not authorized to perform: {action} on resource: * {reason}"
+
+
+def deny(request: Request) -> dict[str, Any]:
+    """POST /_plimsoll/deny {"account", "operations": ["ecs:ListTasks", ...]} adds denials to the account."""
+    body = request.get_json(force=True)
+    _DENIED[body["account"]].update(body["operations"])
+    return {"account": body["account"], "denied": sorted(_DENIED[body["account"]])}
+
+
+def reset(request: Request) -> dict[str, Any]:
+    """POST /_plimsoll/reset {"account"} lifts all denials of the account; without an account, all denials."""
+    account = (request.get_json(force=True, silent=True) or {}).get("account")
+    for each in [account] if account else list(_DENIED):
+        _DENIED.pop(each, None)
+    return {"account": account, "denied": []}
+
+
+def calls(request: Request) -> dict[str, int]:
+    """GET /_plimsoll/calls?account= returns how often each operation was called, denied ones included."""
+    account = request.args.get("account")
+    counters = [_CALLS[account]] if account else list(_CALLS.values())
+    return dict(sorted(sum(counters, Counter()).items()))
+
+
+def reset_calls(request: Request) -> dict[str, Any]:
+    """POST /_plimsoll/calls/reset {"account"} sets the counts to zero; without an account, all counts."""
+    account = (request.get_json(force=True, silent=True) or {}).get("account")
+    for each in [account] if account else list(_CALLS):
+        _CALLS.pop(each, None)
+    return {"account": account}
+
+
+def age(request: Request) -> dict[str, Any]:
+    """POST /_plimsoll/age {"account", "taskArn", "startedAt"} backdates a task; the time is ISO 8601 with offset."""
+    body = request.get_json(force=True)
+    arn, started = body["taskArn"], datetime.fromisoformat(body["startedAt"])
+    tasks = ecs_backends[body["account"]][arn.split(":")[3]].tasks
+    task = next((found[arn] for found in tasks.values() if arn in found), None)
+    if task is None:
+        return {"error": f"no task {arn} in account {body['account']}"}
+    task.created_at = started - timedelta(seconds=40)
+    task.pull_started_at = started - timedelta(seconds=20)
+    task.started_at = task.pull_stopped_at = task.connectivity_at = started
+    return {"taskArn": arn, "startedAt": started.isoformat()}
+
+
+def seeded(request: Request) -> dict[str, list[str]]:
+    """GET /_plimsoll/seeded lists the scenarios that are in place; POST {"scenario"} adds one."""
+    if request.method == "POST":
+        _SEEDED.add(request.get_json(force=True)["scenario"])
+    return {"seeded": sorted(_SEEDED)}
+
+
+def health(_request: Request) -> dict[str, str]:
+    """GET /_plimsoll/health tells a client that the bridge is installed."""
+    return {"bridge": "running"}

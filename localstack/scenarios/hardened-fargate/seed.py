@@ -1,0 +1,60 @@
+"""A Fargate estate that does everything right: a scan of it must stay quiet."""
+
+import estate
+from sessions import Session, SessionFactory
+
+ACCOUNT = "111111110002"
+STORAGE_KEY = "11111111-0002-4000-8000-000000000001"
+
+
+def seed(session_factory: SessionFactory) -> None:
+    """Seeds the account."""
+    session = session_factory(ACCOUNT)
+    estate.authorize_tagging(session)
+    place = estate.network(session, 20)
+    estate.close_default_group(session, place.vpc)
+    estate.flow_log(session, place.vpc)
+    group = endpoints(session, place)
+    key = estate.key(session, STORAGE_KEY, estate.fargate_statements(session, "payments"), alias="payments-storage")
+    estate.cluster(session, "payments", capacityProviders=["FARGATE"], configuration=estate.storage_configuration(key))
+    for name in ("api", "worker"):
+        workload(session, place, name, group)
+
+
+def endpoints(session: Session, place: estate.Network) -> str:
+    """Interface endpoints for the services that tasks call, and the group they listen in."""
+    group = estate.security_group(session, place.vpc, "endpoints", ingress=[estate.port(443, "10.20.0.0/16")])
+    for name in ("ecr.api", "ecr.dkr", "logs", "secretsmanager"):
+        session.client("ec2").create_vpc_endpoint(
+            VpcId=place.vpc,
+            VpcEndpointType="Interface",
+            ServiceName=f"com.amazonaws.{session.region}.{name}",
+            SubnetIds=list(place.subnets),
+            SecurityGroupIds=[group],
+        )
+    return group
+
+
+def workload(session: Session, place: estate.Network, name: str, endpoint_group: str) -> None:
+    """A service with a security group, roles and secrets of its own."""
+    to_endpoints = {
+        "IpProtocol": "tcp",
+        "FromPort": 443,
+        "ToPort": 443,
+        "UserIdGroupPairs": [{"GroupId": endpoint_group}],
+    }
+    group = estate.security_group(
+        session, place.vpc, name, ingress=[estate.port(8080, "10.20.0.0/16")], egress=[to_endpoints]
+    )
+    estate.log_group(session, f"/ecs/{name}")
+    container = estate.container(session, name, secrets=[estate.secret(session, "DATABASE_PASSWORD", name)])
+    definition = estate.workload_definition(session, name, containers=[container])
+    estate.service(
+        session,
+        "payments",
+        name,
+        definition,
+        desiredCount=2,
+        platformVersion="LATEST",
+        networkConfiguration=estate.placement(place, [group]),
+    )

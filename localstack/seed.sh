@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Seeds scenarios with the Python that start.sh installed: seed.sh all | SCENARIO...
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=process.sh
+. "$here/process.sh"
+
+python=${PLIMSOLL_LOCALSTACK_HOME:-$here/.cache}/venv/bin/python
+[ -x "$python" ] || die "nothing is installed yet; run $here/start.sh first"
+exec "$python" -B "$here/seed.py" "$@"

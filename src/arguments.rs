@@ -1,0 +1,230 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use plimsoll_model::Severity;
+
+/// Shows how safely containers run on AWS: a live, read-only posture scanner.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true, max_term_width = 120, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Say more: all findings in the table with their evidence, and on stderr what is called (-vv: every call)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// No colours (also with the environment variable NO_COLOR)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+impl Arguments {
+    /// -1 for quiet, 0, 1, 2…
+    pub(crate) fn verbosity(&self) -> i8 {
+        if self.quiet { -1 } else { i8::try_from(self.verbose).unwrap_or(i8::MAX) }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read the account, judge it and report
+    Scan(ScanOptions),
+    /// Read the account and write a snapshot, to judge later
+    Collect(CollectOptions),
+    /// Judge a snapshot, offline
+    Check(CheckOptions),
+    /// List the checks, or explain one
+    Checks(CatalogueOptions),
+    /// Who is responsible for what in each workload, and whether it is done
+    Responsibility(ResponsibilityOptions),
+    /// Print the IAM policy that the scanner needs
+    Permissions,
+    /// Show a scan of a sample account; needs no AWS account and no network
+    Demo(DemoOptions),
+    /// Print a JSON Schema
+    Schema {
+        /// Of what
+        #[arg(default_value = "result")]
+        which: SchemaKind,
+    },
+    /// Print a shell completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanOptions {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+    #[command(flatten)]
+    pub(crate) report: Report,
+    /// Also write the snapshot to this file (.zst: compressed)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) snapshot: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CollectOptions {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The snapshot to write (.zst: compressed)
+    #[arg(short, long, value_name = "FILE", default_value = "plimsoll.ndjson.zst")]
+    pub(crate) output: PathBuf,
+    /// Fail with exit code 3 when anything could not be read
+    #[arg(long)]
+    pub(crate) require_complete: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckOptions {
+    /// The snapshot to judge
+    pub(crate) snapshot: PathBuf,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoOptions {
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+    #[command(flatten)]
+    pub(crate) report: Report,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResponsibilityOptions {
+    /// The snapshot to read
+    pub(crate) snapshot: PathBuf,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Table)]
+    pub(crate) format: MatrixFormat,
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CatalogueOptions {
+    #[command(subcommand)]
+    pub(crate) command: Option<CatalogueCommand>,
+    /// How to show the list
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Table)]
+    pub(crate) format: MatrixFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CatalogueCommand {
+    /// Explain one check
+    Show {
+        /// Its id
+        id: String,
+    },
+}
+
+/// What to read, and as whom.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What to read")]
+pub(crate) struct Target {
+    /// Regions, separated by commas or repeated; `all` is every enabled Region
+    #[arg(long, value_name = "REGION", value_delimiter = ',', default_value = "all")]
+    pub(crate) region: Vec<String>,
+    /// Profile of the AWS configuration
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Role to assume for reading
+    #[arg(long, value_name = "ARN")]
+    pub(crate) role_arn: Option<String>,
+    /// External id for assuming the role
+    #[arg(long, value_name = "ID", requires = "role_arn")]
+    pub(crate) external_id: Option<String>,
+    /// Read every ACTIVE revision of task definitions, not just those in use and the latest
+    #[arg(long)]
+    pub(crate) all_revisions: bool,
+    /// Requests in flight for each account and Region
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: u16,
+    /// Seconds to wait for one answer before trying again
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) timeout: u64,
+    /// Key for hashes of detected secrets, to recognise the same secret in two places; without it there are none
+    #[arg(long, value_name = "KEY", env = "PLIMSOLL_FINGERPRINT_KEY", hide_env_values = true)]
+    pub(crate) fingerprint_key: Option<String>,
+}
+
+/// Which checks to run and when to fail.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Checks")]
+pub(crate) struct Judging {
+    /// Run these checks only; * matches any text
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Do not run these checks; * matches any text
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    pub(crate) skip: Vec<String>,
+    /// Exit with 1 when a finding has at least this severity
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub(crate) fail_on: Option<Severity>,
+    /// Exit with 3 when anything could not be read
+    #[arg(long)]
+    pub(crate) require_complete: bool,
+}
+
+/// What to show, and where.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Report")]
+pub(crate) struct Report {
+    /// How to show the result
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Write to a file instead of stdout: FILE in the format of --format, or FORMAT=FILE; can be repeated
+    #[arg(short, long, value_name = "[FORMAT=]FILE")]
+    pub(crate) output: Vec<String>,
+    /// Report passed verdicts too
+    #[arg(long)]
+    pub(crate) include_passed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// One JSON document, see `plimsoll schema result`
+    Json,
+    /// One JSON object a line
+    Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MatrixFormat {
+    /// For people
+    Table,
+    /// One JSON document
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaKind {
+    /// The result of a scan (`--format json`)
+    Result,
+    /// A line of a snapshot
+    Snapshot,
+    /// The matrix (`plimsoll responsibility --format json`)
+    Responsibility,
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    Severity::ALL
+        .into_iter()
+        .find(|severity| severity.as_str() == text.to_ascii_lowercase())
+        .ok_or_else(|| "use one of critical, high, medium, low, informational".to_owned())
+}

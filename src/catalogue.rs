@@ -1,0 +1,85 @@
+//! `plimsoll checks`: the catalogue, and one check in full.
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use plimsoll_checks::{CHECKS, Check, Selection};
+use plimsoll_report::{ByPlatform, CheckPage, CheckRow, check_page, checks_table};
+use serde_json::{Value, json};
+
+use crate::arguments::{CatalogueCommand, CatalogueOptions, MatrixFormat};
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+pub(crate) fn run(options: &CatalogueOptions, screen: &Screen) -> Result<ExitCode, Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let (checks, all) = match &options.command {
+        Some(CatalogueCommand::Show { id }) => {
+            // The selection knows the nearest name to a wrong one.
+            let found = Selection::new(std::slice::from_ref(id), &[]).map_err(|error| Failure::usage(error, "`plimsoll checks` lists them"))?;
+            (found.checks().to_vec(), false)
+        }
+        None => (CHECKS.to_vec(), true),
+    };
+    let written = match options.format {
+        MatrixFormat::Json => as_json(&checks, &mut out),
+        MatrixFormat::Table if all => as_list(&checks, screen, &mut out),
+        MatrixFormat::Table => checks.iter().try_for_each(|check| page(check, screen, &mut out)),
+    };
+    written.and_then(|()| out.flush()).context("cannot write to stdout").map_err(|error| Failure::usage(error, "check where the output goes"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_list(checks: &[&Check], screen: &Screen, out: &mut impl Write) -> io::Result<()> {
+    let mut rows: Vec<CheckRow<'_>> = checks
+        .iter()
+        .map(|check| CheckRow { id: check.id, severity: check.severity, title: check.title, area: check.area.as_str() })
+        .collect();
+    rows.sort_by_key(|row| (row.area, std::cmp::Reverse(row.severity), row.id));
+    checks_table(&rows, &screen.table(), out)
+}
+
+fn page(check: &Check, screen: &Screen, out: &mut impl Write) -> io::Result<()> {
+    let controls = check.controls();
+    let by = check.responsibility;
+    let page = CheckPage {
+        id: check.id,
+        title: check.title,
+        severity: check.severity,
+        area: check.area.as_str(),
+        resource: check.resource,
+        responsibility: ByPlatform { fargate: by.fargate.as_str(), ec2: by.ec2.as_str(), eks: by.eks.as_str() },
+        needs: check.needs,
+        why: check.why,
+        fails_when: check.fails_when,
+        remediation: check.remediation.text,
+        cli: check.remediation.cli,
+        compliance: &controls,
+    };
+    check_page(&page, &screen.table(), out)
+}
+
+fn as_json(checks: &[&Check], out: &mut impl Write) -> io::Result<()> {
+    let list: Vec<Value> = checks
+        .iter()
+        .map(|check| {
+            let by = check.responsibility;
+            json!({
+                "id": check.id,
+                "title": check.title,
+                "severity": check.severity,
+                "resource": check.resource,
+                "area": check.area.as_str(),
+                "responsibility": {"fargate": by.fargate.as_str(), "ec2": by.ec2.as_str(), "eks": by.eks.as_str()},
+                "needs": check.needs,
+                "failsWhen": check.fails_when,
+                "why": check.why,
+                "remediation": {"text": check.remediation.text, "cli": check.remediation.cli},
+                "compliance": check.controls(),
+            })
+        })
+        .collect();
+    serde_json::to_writer_pretty(&mut *out, &list)?;
+    out.write_all(b"\n")
+}

@@ -1,0 +1,84 @@
+//! Where reports go: stdout, or files that only their owner may read.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use plimsoll_model::{ScanResult, create_private};
+
+use crate::arguments::{Format, Report};
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+/// The reports to write.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    stdout: Option<Format>,
+    files: Vec<(Format, PathBuf)>,
+}
+
+impl Outputs {
+    /// Reads the options; a file that could not be written is told now, not after a long scan.
+    pub(crate) fn of(report: &Report) -> Result<Self, Failure> {
+        let mut files = Vec::new();
+        for output in &report.output {
+            let named = output.split_once('=').and_then(|(format, path)| Some((Format::from_str(format, true).ok()?, path)));
+            let (format, path) = named.unwrap_or((report.format, output));
+            if path.is_empty() {
+                return Err(Failure::usage(anyhow::anyhow!("--output {output} names no file"), "use --output FORMAT=FILE"));
+            }
+            if path == "-" {
+                return Err(Failure::usage(anyhow::anyhow!("--output - is not a file"), "leave --output out to write to stdout"));
+            }
+            probe(Path::new(path))?;
+            files.push((format, PathBuf::from(path)));
+        }
+        Ok(Self { stdout: files.is_empty().then_some(report.format), files })
+    }
+
+    /// Writes them all, and tells of the first that could not be written.
+    pub(crate) fn write(&self, result: &ScanResult, screen: &Screen) -> Result<(), Failure> {
+        let mut failed = None;
+        for (format, path) in &self.files {
+            let written = create_private(path).and_then(|file| {
+                let mut out = BufWriter::new(file);
+                render(*format, result, screen.file_table(), &mut out)?;
+                out.flush()
+            });
+            if let Err(error) = written.with_context(|| path.display().to_string()) {
+                failed.get_or_insert(Failure::usage(error, "check the path, its permissions and the free space"));
+            }
+        }
+        if let Some(format) = self.stdout {
+            let mut out = BufWriter::new(io::stdout().lock());
+            let written = render(format, result, screen.table(), &mut out).and_then(|()| out.flush());
+            if let Err(error) = written.context("cannot write to stdout") {
+                failed.get_or_insert(Failure::usage(error, "check where the output goes"));
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+fn render(format: Format, result: &ScanResult, table: plimsoll_report::TableOptions, out: &mut impl Write) -> io::Result<()> {
+    match format {
+        Format::Table => plimsoll_report::table(result, &table, out),
+        Format::Json => plimsoll_report::json(result, out),
+        Format::Ndjson => plimsoll_report::ndjson(result, out),
+    }
+}
+
+/// Tells now whether a file can be written, and leaves no trace of having tried.
+pub(crate) fn probe(path: &Path) -> Result<(), Failure> {
+    let existed = path.exists();
+    let tried = if existed { OpenOptions::new().append(true).open(path).map(drop) } else { create_private(path).map(drop) };
+    if !existed && tried.is_ok() {
+        // Only an empty file of ours is lost, and the real one is written later.
+        drop(std::fs::remove_file(path));
+    }
+    tried
+        .with_context(|| format!("cannot write {}", path.display()))
+        .map_err(|error| Failure::usage(error, "name a file in a folder that exists and that you may write to"))
+}

@@ -1,0 +1,324 @@
+//! The command line without any emulator: snapshots good and bad, wrong usage, no credentials, dead endpoints.
+
+mod common;
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::Path;
+
+use common::{against, assert_valid, bare, json, snapshot, stderr, stdout};
+use plimsoll_fixture::fixture;
+use plimsoll_model::aws::ecs::Service;
+use predicates::prelude::*;
+
+fn faulty() -> plimsoll_model::Inventory {
+    fixture()
+        .shop()
+        .each(|service: &mut Service| {
+            let network = service.network_configuration.as_mut().unwrap();
+            network.awsvpc_configuration.as_mut().unwrap().assign_public_ip = Some("ENABLED".to_owned());
+        })
+        .build()
+}
+
+#[test]
+fn a_snapshot_is_judged_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&faulty(), folder.path(), "a.ndjson.zst");
+    let table = bare().arg("check").arg(&path).output().unwrap();
+    assert!(stdout(&table).contains("ecs-service-public-ip"), "{}", stdout(&table));
+    let result = json(&bare().args(["check", "--format", "json"]).arg(&path).output().unwrap());
+    assert_valid(&result, &plimsoll_report::result_schema());
+    assert!(result["findings"].as_array().unwrap().iter().any(|f| f["check"] == "ecs-service-public-ip" && f["status"] == "fail"));
+    let lines = bare().args(["check", "--format", "ndjson"]).arg(&path).output().unwrap();
+    for line in stdout(&lines).lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+}
+
+#[test]
+fn the_same_snapshot_gives_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = snapshot(&faulty(), folder.path(), "a.ndjson");
+    let packed = snapshot(&faulty(), folder.path(), "a.ndjson.zst");
+    let of = |path: &Path| bare().args(["check", "--format", "json"]).arg(path).output().unwrap().stdout;
+    assert_eq!(of(&plain), of(&plain));
+    assert_eq!(of(&plain), of(&packed));
+}
+
+#[test]
+fn fail_on_sets_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&faulty(), folder.path(), "a.ndjson");
+    bare().arg("check").arg(&path).assert().code(0);
+    bare().args(["check", "--fail-on", "medium"]).arg(&path).assert().code(1);
+    bare().args(["check", "--fail-on", "critical"]).arg(&path).assert().code(0);
+    bare().args(["check", "--fail-on", "awful"]).arg(&path).assert().code(2).stderr(predicate::str::contains("critical, high"));
+}
+
+#[test]
+fn require_complete_fails_on_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&fixture().shop().denied("ecs:ListTasks").build(), folder.path(), "a.ndjson");
+    let output = bare().args(["check", "--require-complete"]).arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stdout(&output).contains("ecs:ListTasks"), "{}", stdout(&output));
+}
+
+#[test]
+fn reports_go_to_files_that_only_their_owner_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&faulty(), folder.path(), "a.ndjson");
+    let (table, data) = (folder.path().join("report.txt"), folder.path().join("report.json"));
+    bare()
+        .args(["check", "-o", table.to_str().unwrap(), "-o", &format!("json={}", data.display())])
+        .arg(&path)
+        .assert()
+        .success()
+        .stdout("");
+    assert!(std::fs::read_to_string(&table).unwrap().contains("ecs-service-public-ip"));
+    assert!(serde_json::from_slice::<serde_json::Value>(&std::fs::read(&data).unwrap()).is_ok());
+    use std::os::unix::fs::PermissionsExt as _;
+    for file in [&table, &data, &path] {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn broken_snapshots_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = snapshot(&faulty(), folder.path(), "whole.ndjson");
+    let packed = snapshot(&faulty(), folder.path(), "whole.ndjson.zst");
+    let text = std::fs::read_to_string(&whole).unwrap();
+    let bytes = std::fs::read(&packed).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let future = text.replacen("\"schema\":1", "\"schema\":99", 1);
+    let damaged = text.replacen("\"kind\":\"ecs:Service\"", "\"kind\":\"ecs:Service", 1);
+    let cases: [(&str, Vec<u8>, &str); 8] = [
+        ("empty.ndjson", Vec::new(), "is empty"),
+        ("prose.ndjson", b"hello\n".to_vec(), "not a plimsoll snapshot"),
+        ("future.ndjson", future.into_bytes(), "schema 99"),
+        ("damaged.ndjson", damaged.into_bytes(), "line "),
+        ("cut.ndjson", text.as_bytes()[..text.len() - 30].to_vec(), "cut off"),
+        ("short.ndjson", (lines[..lines.len() - 2].join("\n") + "\n").into_bytes(), "cut off"),
+        ("cut.ndjson.zst", bytes[..bytes.len() / 2].to_vec(), "cut off"),
+        ("noise.ndjson.zst", vec![7; 400], "noise.ndjson.zst"),
+    ];
+    for (name, content, wanted) in cases {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let output = bare().arg("check").arg(&path).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", stderr(&output));
+        assert!(stderr(&output).contains(wanted), "{name}: {}", stderr(&output));
+        assert!(stderr(&output).contains("hint: "), "{name}: {}", stderr(&output));
+    }
+    bare().args(["check", "/nonexistent/a.ndjson"]).assert().code(2).stderr(predicate::str::contains("No such file"));
+}
+
+#[test]
+fn unknown_kinds_are_passed_over_with_one_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&faulty(), folder.path(), "a.ndjson");
+    let line = "{\"kind\":\"mars:Rover\",\"account\":\"111111111111\",\"region\":\"us-east-1\",\"data\":{\"x\":1}}\n";
+    std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(line.repeat(3).as_bytes()).unwrap();
+    let output = bare().arg("check").arg(&path).output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(stderr(&output).matches("mars:Rover").count(), 1, "{}", stderr(&output));
+}
+
+#[test]
+fn the_body_of_a_second_snapshot_can_be_appended() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = snapshot(&faulty(), folder.path(), "one.ndjson");
+    let two = snapshot(&fixture().region("eu-west-3").shop().build(), folder.path(), "two.ndjson");
+    let merged = std::fs::read_to_string(&one).unwrap() + &std::fs::read_to_string(&two).unwrap();
+    let path = folder.path().join("both.ndjson");
+    std::fs::write(&path, merged).unwrap();
+    let result = json(&bare().args(["check", "--format", "json"]).arg(&path).output().unwrap());
+    assert_eq!(result["scan"]["regions"], serde_json::json!(["eu-west-3", "us-east-1"]));
+}
+
+#[test]
+fn wrong_usage_is_told_with_what_would_be_right() {
+    bare().arg("scna").assert().code(2).stderr(predicate::str::contains("scan"));
+    bare()
+        .args(["check", "x.ndjson", "--only", "ecs-service-public-ips"])
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("did you mean ecs-service-public-ip"));
+    bare().args(["check", "x.ndjson", "--skip", "*"]).assert().code(2).stderr(predicate::str::contains("no check is left"));
+    bare().args(["checks", "show", "nonsense"]).assert().code(2).stderr(predicate::str::contains("plimsoll checks"));
+    bare().args(["scan", "--format", "pdf"]).assert().code(2).stderr(predicate::str::contains("table"));
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_told_before_the_scan() {
+    for arguments in [["scan", "-o", "/nonexistent/x.json"], ["collect", "-o", "/nonexistent/x.ndjson"], ["demo", "-o", "/nonexistent/x"]] {
+        let output = bare().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains("cannot write /nonexistent/x"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_not_a_short_report() {
+    let output = bare().args(["demo", "--format", "json", "-o", "/dev/full"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("No space left"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let binary = assert_cmd::cargo::cargo_bin("plimsoll");
+    let output = std::process::Command::new("sh")
+        .args(["-c", &format!("{} demo --format json | head -c 100", binary.display())])
+        .env_remove("AWS_PROFILE")
+        .output()
+        .unwrap();
+    assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("error"), "{}", stderr(&output));
+}
+
+#[test]
+fn without_credentials_nothing_is_scanned_and_it_says_what_to_do() {
+    let output = bare().args(["scan", "--region", "us-east-1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("credentials"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "");
+}
+
+#[test]
+fn a_profile_that_does_not_exist_is_named() {
+    let output = bare().args(["scan", "--region", "us-east-1", "--profile", "nobody"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("nobody"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_endpoint_that_refuses_is_told() {
+    let output = against(common::NOWHERE, "111111111111").args(["scan", "--region", "us-east-1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
+}
+
+#[test]
+fn an_endpoint_that_hangs_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let output = against(&endpoint, "111111111111").args(["scan", "--region", "us-east-1", "--timeout", "1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
+}
+
+#[test]
+fn hostile_names_are_shown_harmlessly() {
+    let folder = tempfile::tempdir().unwrap();
+    let nasty = format!("\u{1b}[2J\u{1b}]8;;http://x\u{7}web\n\u{202e}gpj{}", "x".repeat(10_000));
+    let inventory = fixture()
+        .shop()
+        .each(|service: &mut Service| {
+            service.service_name = nasty.clone();
+            service.tags.push(plimsoll_model::aws::ecs::Tag { key: nasty.clone(), value: nasty.clone() });
+            let network = service.network_configuration.as_mut().unwrap();
+            network.awsvpc_configuration.as_mut().unwrap().assign_public_ip = Some("ENABLED".to_owned());
+        })
+        .build();
+    let path = snapshot(&inventory, folder.path(), "a.ndjson");
+    for columns in ["40", "80", "200"] {
+        for more in [&["check"][..], &["check", "-v"], &["responsibility"]] {
+            let output = bare().env("COLUMNS", columns).args(more).arg(&path).output().unwrap();
+            assert!(output.status.success(), "{}", stderr(&output));
+            let text = stdout(&output);
+            assert!(!text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'), "{text:?}");
+        }
+    }
+    json(&bare().args(["check", "--format", "json"]).arg(&path).output().unwrap());
+}
+
+#[test]
+fn the_demo_needs_nothing() {
+    let output = bare().arg("demo").output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("critical"), "{}", stdout(&output));
+    let result = json(&bare().args(["demo", "--format", "json", "--include-passed"]).output().unwrap());
+    assert_valid(&result, &plimsoll_report::result_schema());
+    assert!(result["findings"].as_array().unwrap().iter().any(|finding| finding["status"] == "pass"));
+}
+
+#[test]
+fn the_matrix_has_a_row_for_every_item() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&faulty(), folder.path(), "a.ndjson");
+    let matrix = json(&bare().args(["responsibility", "--format", "json"]).arg(&path).output().unwrap());
+    assert_valid(&matrix, &plimsoll_report::matrix_schema());
+    assert_eq!(matrix["workloads"][0]["rows"].as_array().unwrap().len(), 10);
+    let table = bare().arg("responsibility").arg(&path).output().unwrap();
+    assert!(stdout(&table).contains("kernel isolation"), "{}", stdout(&table));
+}
+
+#[test]
+fn the_policy_only_reads() {
+    let policy = json(&bare().arg("permissions").output().unwrap());
+    let actions = policy["Statement"][0]["Action"].as_array().unwrap();
+    assert!(actions.iter().any(|action| action == "ecs:DescribeTaskDefinition"));
+    for action in actions {
+        let name = action.as_str().unwrap().split_once(':').unwrap().1;
+        assert!(["Describe", "List", "Get"].iter().any(|verb| name.starts_with(verb)), "{name}");
+        assert!(!name.starts_with("GetSecretValue") && !name.contains('*'), "{name}");
+    }
+}
+
+#[test]
+fn every_operation_that_a_check_needs_is_collected_or_waits_for_its_service() {
+    let collected: Vec<String> = plimsoll_collect::operations().iter().map(|operation| operation.id()).collect();
+    let services = ["ecs", "ec2", "iam", "kms", "sts"];
+    for check in plimsoll_checks::CHECKS {
+        for operation in check.needs.iter().chain(check.shades) {
+            let service = operation.split(':').next().unwrap();
+            assert!(!services.contains(&service) || collected.iter().any(|known| known == operation), "{} needs {operation}", check.id);
+        }
+    }
+}
+
+#[test]
+fn the_fixture_knows_the_operations_of_the_collector() {
+    let mut collected: Vec<String> = plimsoll_collect::operations().iter().map(|operation| operation.id()).collect();
+    let mut fixed: Vec<String> = plimsoll_fixture::OPERATIONS.iter().map(|operation| (*operation).to_owned()).collect();
+    collected.sort();
+    fixed.sort();
+    assert_eq!(collected, fixed);
+}
+
+#[test]
+fn schemas_in_the_repository_are_current() {
+    for which in ["result", "snapshot", "responsibility"] {
+        let printed = bare().args(["schema", which]).output().unwrap();
+        let kept = std::fs::read_to_string(format!("{}/docs/schema/{which}.schema.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        assert_eq!(stdout(&printed), kept, "run `make generate`");
+    }
+}
+
+#[test]
+fn snapshot_lines_agree_with_their_schema() {
+    let schema = plimsoll_report::snapshot_schema();
+    let mut bytes = Vec::new();
+    plimsoll_model::write(&fixture().shop().denied("kms:ListKeys").key("k", |_| {}).instance("h", |_| {}).build(), &mut bytes).unwrap();
+    for line in String::from_utf8(bytes).unwrap().lines() {
+        assert_valid(&serde_json::from_str(line).unwrap(), &schema);
+    }
+}
+
+#[test]
+fn completions_and_checks_are_printed() {
+    bare().args(["completions", "bash"]).assert().success().stdout(predicate::str::contains("plimsoll"));
+    bare().arg("checks").assert().success().stdout(predicate::str::contains("ecs-task-definition-privileged-container"));
+    bare()
+        .args(["checks", "show", "ecs-task-definition-privileged-container"])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("privileged=false"));
+    let all = json(&bare().args(["checks", "--format", "json"]).output().unwrap());
+    assert_eq!(all.as_array().unwrap().len(), plimsoll_checks::CHECKS.len());
+}

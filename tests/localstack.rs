@@ -1,0 +1,238 @@
+//! The scenarios of `localstack/` and a plain moto server, scanned live. `make test` starts and seeds the emulators and
+//! names them in `PLIMSOLL_LOCALSTACK` and `PLIMSOLL_MOTO`.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{against, assert_valid, json, stderr, stdout};
+use serde_json::Value;
+
+fn localstack() -> String {
+    std::env::var("PLIMSOLL_LOCALSTACK").expect("run `make test`: it starts LocalStack and names it in PLIMSOLL_LOCALSTACK")
+}
+
+fn moto() -> String {
+    std::env::var("PLIMSOLL_MOTO").expect("run `make test`: it starts moto and names it in PLIMSOLL_MOTO")
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("localstack")
+}
+
+fn expected(scenario: &str) -> Value {
+    let path = folder().join("scenarios").join(scenario).join("expected.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn regions(expected: &Value) -> String {
+    expected["regions"].as_array().unwrap().iter().map(|region| region.as_str().unwrap()).collect::<Vec<_>>().join(",")
+}
+
+fn scan(scenario: &str) -> Value {
+    let expected = expected(scenario);
+    let account = expected["account"].as_str().unwrap();
+    let output =
+        against(&localstack(), account).args(["scan", "--region", &regions(&expected), "--format", "json"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let result = json(&output);
+    assert_valid(&result, &plimsoll_report::result_schema());
+    result
+}
+
+fn matches(pattern: &Value, text: &Value) -> bool {
+    plimsoll_model::policy::wildcard_match(pattern.as_str().unwrap(), text.as_str().unwrap())
+}
+
+fn agrees(entry: &Value, finding: &Value) -> bool {
+    matches(&entry["check"], &finding["check"])
+        && matches(&entry["resource"], &finding["resource"]["arn"])
+        && ["status", "severity"].iter().all(|key| entry[key].is_null() || entry[key] == finding[key])
+}
+
+/// Compares a result with what the scenario says must and must not be found.
+fn assert_expected(scenario: &str, result: &Value) {
+    let expected = expected(scenario);
+    let findings = result["findings"].as_array().unwrap();
+    let mut wrong = Vec::new();
+    for entry in expected["must"].as_array().into_iter().flatten() {
+        let count = findings.iter().filter(|finding| agrees(entry, finding)).count() as u64;
+        if entry["count"].as_u64().map_or(count == 0, |wanted| wanted != count) {
+            let near: Vec<String> = findings
+                .iter()
+                .filter(|finding| matches(&entry["check"], &finding["check"]))
+                .map(|f| format!("{} {} {} {}", f["status"], f["severity"], f["resource"]["arn"], f["message"]))
+                .take(4)
+                .collect();
+            wrong.push(format!("must ({count} found): {entry}\n    {}", near.join("\n    ")));
+        }
+    }
+    for entry in expected["mustNot"].as_array().into_iter().flatten() {
+        for finding in findings.iter().filter(|finding| agrees(entry, finding)).take(3) {
+            wrong.push(format!("must not: {entry}\n    {} {} {}", finding["check"], finding["resource"]["arn"], finding["message"]));
+        }
+    }
+    if let Some(most) = expected["maxSeverity"].as_str() {
+        let order = ["informational", "low", "medium", "high", "critical"];
+        let rank = |name: &str| order.iter().position(|level| *level == name).unwrap();
+        for finding in findings.iter().filter(|f| f["status"] == "fail" && rank(f["severity"].as_str().unwrap()) > rank(most)) {
+            wrong.push(format!("above {most}: {} {} {}", finding["check"], finding["resource"]["arn"], finding["message"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{scenario}:\n{}", wrong.join("\n"));
+}
+
+macro_rules! scenarios {
+    ($($name:ident: $scenario:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            assert_expected($scenario, &scan($scenario));
+        }
+    )*};
+}
+
+scenarios! {
+    a_vulnerable_fargate_service: "vulnerable-fargate";
+    a_hardened_fargate_service: "hardened-fargate";
+    an_ec2_backed_cluster: "ec2-host";
+    a_storage_key_that_came_late: "storage-key-late";
+    two_regions: "two-regions";
+    an_account_where_calls_are_denied: "denied";
+    a_large_cluster: "large-cluster";
+    the_demo: "demo";
+}
+
+/// What the control endpoint of the bridge answers; curl is everywhere that LocalStack is.
+fn control(method: &str, path: &str, body: &str) -> String {
+    let output = Command::new("curl")
+        .args(["-sS", "--fail", "--noproxy", "*", "-X", method, "-d", body, &format!("{}{path}", localstack())])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn calls_are_the_fewest_that_the_api_allows() {
+    let account = "111111110006";
+    control("POST", "/_plimsoll/calls/reset", &format!(r#"{{"account": "{account}"}}"#));
+    let result = scan("large-cluster");
+    let counts: BTreeMap<String, u64> = serde_json::from_str(&control("GET", &format!("/_plimsoll/calls?account={account}"), "")).unwrap();
+    let of = |operation: &str| counts.get(operation).copied().unwrap_or(0);
+    let (services, tasks) = (300, 1500);
+    assert_eq!(of("ecs:ListClusters"), 1);
+    assert_eq!(of("ecs:DescribeClusters"), 1);
+    assert_eq!(of("ecs:ListServices"), services / 100);
+    assert_eq!(of("ecs:DescribeServices"), services / 10);
+    assert_eq!(of("ecs:ListTasks"), tasks / 100);
+    assert_eq!(of("ecs:DescribeTasks"), tasks / 100);
+    assert_eq!(of("ecs:ListTaskDefinitions"), 0);
+    assert_eq!(of("ecs:ListTaskDefinitionFamilies"), 1);
+    assert_eq!(of("iam:GetAccountAuthorizationDetails"), 1);
+    assert_eq!(result["scan"]["calls"].as_u64().unwrap(), counts.values().sum::<u64>());
+    // One for each revision in scope, and no more.
+    let snapshot = tempfile::tempdir().unwrap();
+    let path = snapshot.path().join("large.ndjson");
+    against(&localstack(), account).args(["collect", "--region", "us-east-1", "-o", path.to_str().unwrap()]).assert().success();
+    let revisions = std::fs::read_to_string(&path).unwrap().lines().filter(|line| line.contains(r#""kind":"ecs:TaskDefinition""#)).count();
+    assert_eq!(of("ecs:DescribeTaskDefinition"), revisions as u64);
+}
+
+#[test]
+fn collect_then_check_is_scan_and_two_scans_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.ndjson.zst");
+    let first = scan("vulnerable-fargate");
+    against(&localstack(), "111111110001")
+        .args(["collect", "--region", "us-east-1", "-o", path.to_str().unwrap()])
+        .assert()
+        .success();
+    let second = json(&common::bare().args(["check", "--format", "json"]).arg(&path).output().unwrap());
+    assert_eq!(first["findings"], second["findings"]);
+    assert_eq!(first["gaps"], second["gaps"]);
+}
+
+#[test]
+fn no_secret_reaches_a_snapshot_or_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    for (account, scenario) in [("111111110001", "vulnerable-fargate"), ("111111110003", "ec2-host")] {
+        let path = folder.path().join(format!("{scenario}.ndjson"));
+        let output = against(&localstack(), account)
+            .args(["scan", "-vv", "--region", "us-east-1", "--format", "json", "--snapshot", path.to_str().unwrap()])
+            .output()
+            .unwrap();
+        let all = stdout(&output) + &stderr(&output) + &std::fs::read_to_string(&path).unwrap();
+        let seed = std::fs::read_to_string(folder_of(scenario)).unwrap();
+        // The seeds write their secrets in pieces; every piece of some length must be gone.
+        for piece in seed.lines().filter(|line| line.contains("secret") || line.contains("SECRET")).flat_map(|line| line.split('"').skip(1).step_by(2)) {
+            let random = piece.len() >= 12 && piece.chars().any(|c| c.is_ascii_digit()) && piece.chars().any(|c| c.is_ascii_uppercase());
+            assert!(!random || piece.contains(['/', ':', ' ', '{']) || !all.contains(piece), "{scenario} leaks {piece}");
+        }
+    }
+}
+
+fn folder_of(scenario: &str) -> PathBuf {
+    folder().join("scenarios").join(scenario).join("seed.py")
+}
+
+#[test]
+fn every_region_is_the_default() {
+    let output = against(&localstack(), "111111110005").env("AWS_REGION", "us-east-1").args(["scan", "--format", "json"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let result = json(&output);
+    assert!(result["scan"]["regions"].as_array().unwrap().len() > 10);
+    assert_expected("two-regions", &result);
+}
+
+#[test]
+fn a_region_that_does_not_exist_is_wrong_usage() {
+    let output = against(&localstack(), "111111110005").args(["scan", "--region", "us-eats-1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("us-east-1"), "{}", stderr(&output));
+}
+
+#[test]
+fn plain_moto_is_scanned_too() {
+    let output = against(&moto(), "test").args(["scan", "--region", "us-east-1,eu-west-3", "--format", "json"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let result = json(&output);
+    assert_valid(&result, &plimsoll_report::result_schema());
+    let has = |check: &str, region: &str| {
+        result["findings"].as_array().unwrap().iter().any(|f| f["check"] == check && f["status"] == "fail" && f["resource"]["region"] == region)
+    };
+    assert!(has("ecs-service-public-ip", "eu-west-3"), "{result:#}");
+    assert!(!has("ecs-service-public-ip", "us-east-1"));
+}
+
+#[test]
+fn an_interrupt_keeps_what_was_collected() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("part.ndjson");
+    let binary = assert_cmd::cargo::cargo_bin("plimsoll");
+    let mut child = Command::new(binary)
+        .env_clear()
+        .envs([
+            ("AWS_ENDPOINT_URL", localstack().as_str()),
+            ("AWS_ACCESS_KEY_ID", "111111110006"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ])
+        .args(["collect", "--region", "us-east-1", "--concurrency", "1", "-o", path.to_str().unwrap()])
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let status = child.wait().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    if status.code() == Some(130) {
+        assert!(text.starts_with("{\"plimsoll\":{") && text.contains("\"complete\":false"));
+        assert!(text.contains("Interrupted"));
+    } else {
+        // A machine that collects 300 services in a second was not interrupted.
+        assert!(text.contains("\"complete\":true"), "{status}");
+    }
+}
