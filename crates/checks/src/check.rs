@@ -25,7 +25,8 @@ pub struct Check {
     pub responsibility: ByLaunch,
     /// Operations that its scope and its verdict rest on, `service:Operation`.
     pub needs: &'static [&'static str],
-    /// Those of `needs` that only shade severity and evidence: a gap in them withholds no verdict.
+    /// Those of `needs` that only shade severity and evidence, or that matter to single resources, for which the
+    /// judgement itself answers unknown: a gap in them withholds no other verdict.
     pub shades: &'static [&'static str],
     /// Controls of frameworks that it tests.
     pub compliance: &'static [Control],
@@ -155,11 +156,11 @@ frameworks! {
 }
 
 /// The verdict on one resource, or what stands in its way.
-pub type Judgement = Result<Verdict, Unknown>;
+pub(crate) type Judgement = Result<Verdict, Unknown>;
 
 /// A verdict.
 #[derive(Clone, Debug)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The condition does not hold.
     Pass,
     /// The check says nothing of this resource.
@@ -170,7 +171,7 @@ pub enum Verdict {
 
 /// A failure with its facts.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) evidence: Value,
     pub(crate) severity: Option<Severity>,

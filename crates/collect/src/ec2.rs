@@ -40,8 +40,7 @@ const DESCRIBE_SUBNETS: Operation =
     describe("DescribeSubnets", "ec2:DescribeSubnets", "reads subnets and whether they give public addresses");
 const DESCRIBE_ROUTE_TABLES: Operation =
     describe("DescribeRouteTables", "ec2:DescribeRouteTables", "tells which subnets lead to the internet");
-const DESCRIBE_NETWORK_ACLS: Operation =
-    describe("DescribeNetworkAcls", "ec2:DescribeNetworkAcls", "reads what subnets let in and out");
+const DESCRIBE_NETWORK_ACLS: Operation = describe("DescribeNetworkAcls", "ec2:DescribeNetworkAcls", "reads what subnets let in and out");
 const DESCRIBE_SECURITY_GROUPS: Operation =
     describe("DescribeSecurityGroups", "ec2:DescribeSecurityGroups", "reads what tasks and hosts let in and out");
 const DESCRIBE_NETWORK_INTERFACES: Operation = describe(
@@ -62,18 +61,11 @@ const DESCRIBE_VPC_ENDPOINTS: Operation =
     describe("DescribeVpcEndpoints", "ec2:DescribeVpcEndpoints", "reads private ways to AWS services and their policies");
 const DESCRIBE_VPC_PEERING_CONNECTIONS: Operation =
     describe("DescribeVpcPeeringConnections", "ec2:DescribeVpcPeeringConnections", "reads ways between networks");
-const DESCRIBE_FLOW_LOGS: Operation =
-    describe("DescribeFlowLogs", "ec2:DescribeFlowLogs", "tells whose traffic is recorded, and how");
-const DESCRIBE_MANAGED_PREFIX_LISTS: Operation = describe(
-    "DescribeManagedPrefixLists",
-    "ec2:DescribeManagedPrefixLists",
-    "finds the address lists that rules and routes name",
-);
-const GET_MANAGED_PREFIX_LIST_ENTRIES: Operation = describe(
-    "GetManagedPrefixListEntries",
-    "ec2:GetManagedPrefixListEntries",
-    "reads the addresses of lists that rules and routes name",
-);
+const DESCRIBE_FLOW_LOGS: Operation = describe("DescribeFlowLogs", "ec2:DescribeFlowLogs", "tells whose traffic is recorded, and how");
+const DESCRIBE_MANAGED_PREFIX_LISTS: Operation =
+    describe("DescribeManagedPrefixLists", "ec2:DescribeManagedPrefixLists", "finds the address lists that rules and routes name");
+const GET_MANAGED_PREFIX_LIST_ENTRIES: Operation =
+    describe("GetManagedPrefixListEntries", "ec2:GetManagedPrefixListEntries", "reads the addresses of lists that rules and routes name");
 const DESCRIBE_VPC_BLOCK_PUBLIC_ACCESS_OPTIONS: Operation = describe(
     "DescribeVpcBlockPublicAccessOptions",
     "ec2:DescribeVpcBlockPublicAccessOptions",
@@ -88,8 +80,7 @@ const DESCRIBE_INSTANCES: Operation =
     describe("DescribeInstances", "ec2:DescribeInstances", "reads container hosts: metadata service, profile, addresses");
 const DESCRIBE_VOLUMES: Operation =
     describe("DescribeVolumes", "ec2:DescribeVolumes", "tells whether the volumes of container hosts are encrypted");
-const DESCRIBE_IMAGES: Operation =
-    describe("DescribeImages", "ec2:DescribeImages", "reads name and age of the images of container hosts");
+const DESCRIBE_IMAGES: Operation = describe("DescribeImages", "ec2:DescribeImages", "reads name and age of the images of container hosts");
 const DESCRIBE_LAUNCH_TEMPLATE_VERSIONS: Operation = describe(
     "DescribeLaunchTemplateVersions",
     "ec2:DescribeLaunchTemplateVersions",
@@ -105,8 +96,7 @@ const GET_EBS_ENCRYPTION_BY_DEFAULT: Operation = describe(
     "ec2:GetEbsEncryptionByDefault",
     "tells whether volumes of services are encrypted unless they say otherwise",
 );
-const GET_EBS_DEFAULT_KMS_KEY_ID: Operation =
-    describe("GetEbsDefaultKmsKeyId", "ec2:GetEbsDefaultKmsKeyId", "tells with which key");
+const GET_EBS_DEFAULT_KMS_KEY_ID: Operation = describe("GetEbsDefaultKmsKeyId", "ec2:GetEbsDefaultKmsKeyId", "tells with which key");
 
 /// Every operation that this collector calls.
 pub(crate) const OPERATIONS: &[Operation] = &[
@@ -159,9 +149,8 @@ pub(crate) async fn network(api: &Api, client: &Client) -> Inventory {
     let nat = client.describe_nat_gateways().filter(filter("state", ["pending", "available"]));
     let nat = nat.into_paginator().page_size(PAGE).send();
     let endpoints = client.describe_vpc_endpoints().into_paginator().page_size(PAGE).send();
-    let peerings = client
-        .describe_vpc_peering_connections()
-        .filters(filter("status-code", ["pending-acceptance", "provisioning", "active"]));
+    let peerings =
+        client.describe_vpc_peering_connections().filters(filter("status-code", ["pending-acceptance", "provisioning", "active"]));
     let peerings = peerings.into_paginator().page_size(PAGE).send();
     let flow_logs = client.describe_flow_logs().into_paginator().page_size(PAGE).send();
     let prefix_lists = client.describe_managed_prefix_lists().into_paginator().page_size(SMALL_PAGE).send();
@@ -184,14 +173,8 @@ pub(crate) async fn network(api: &Api, client: &Client) -> Inventory {
         .boxed_local(),
         listed(api, &DESCRIBE_NAT_GATEWAYS, nat, |page| page.nat_gateways, convert::nat_gateway).boxed_local(),
         listed(api, &DESCRIBE_VPC_ENDPOINTS, endpoints, |page| page.vpc_endpoints, convert::vpc_endpoint).boxed_local(),
-        listed(
-            api,
-            &DESCRIBE_VPC_PEERING_CONNECTIONS,
-            peerings,
-            |page| page.vpc_peering_connections,
-            convert::vpc_peering_connection,
-        )
-        .boxed_local(),
+        listed(api, &DESCRIBE_VPC_PEERING_CONNECTIONS, peerings, |page| page.vpc_peering_connections, convert::vpc_peering_connection)
+            .boxed_local(),
         listed(api, &DESCRIBE_FLOW_LOGS, flow_logs, |page| page.flow_logs, convert::flow_log).boxed_local(),
     ];
     let (parts, (mut inventory, lists_complete), blocked) = join!(
@@ -251,15 +234,17 @@ async fn block_public_access(api: &Api, client: &Client) -> Inventory {
 
 async fn exclusions(api: &Api, client: &Client) -> Result<Vec<ec2::VpcBlockPublicAccessExclusion>, Gap> {
     let mut found = Vec::new();
-    let mut token = None;
+    let mut token: Option<String> = None;
     loop {
-        let request = client.describe_vpc_block_public_access_exclusions().max_results(PAGE).set_next_token(token).send();
+        let request = client.describe_vpc_block_public_access_exclusions().max_results(PAGE).set_next_token(token.clone()).send();
         let answer = api.call(&DESCRIBE_VPC_BLOCK_PUBLIC_ACCESS_EXCLUSIONS, request).await?;
         found.extend(answer.vpc_block_public_access_exclusions.into_iter().flatten().map(convert::exclusion));
-        token = answer.next_token.filter(|token| !token.is_empty());
-        if token.is_none() {
+        // A token that comes back would lead round and round.
+        let next = answer.next_token.filter(|next| !next.is_empty() && Some(next) != token.as_ref());
+        if next.is_none() {
             return Ok(found);
         }
+        token = next;
     }
 }
 

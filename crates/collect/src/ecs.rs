@@ -261,8 +261,7 @@ impl Ecs<'_> {
     async fn container_instances(&self, cluster: &str) -> Inventory {
         let (arns, listed) = unbounded();
         let pages = self.client.list_container_instances().cluster(cluster).into_paginator().page_size(PAGE).send();
-        let listing =
-            self.api.pages(&LIST_CONTAINER_INSTANCES, pages, move |page| hand_on(&arns, page.container_instance_arns));
+        let listing = self.api.pages(&LIST_CONTAINER_INSTANCES, pages, move |page| hand_on(&arns, page.container_instance_arns));
         self.list_and_describe(listing, in_batches(listed, BATCH, |batch| self.describe_container_instances(cluster, batch))).await
     }
 
@@ -308,8 +307,7 @@ impl Ecs<'_> {
 
     /// Reads a revision, or the latest active one of a family.
     async fn definition(&self, name: String, listed: bool) -> Inventory {
-        let request =
-            self.client.describe_task_definition().task_definition(&name).include(TaskDefinitionField::Tags).send();
+        let request = self.client.describe_task_definition().task_definition(&name).include(TaskDefinitionField::Tags).send();
         let answer = self.api.call_on(&DESCRIBE_TASK_DEFINITION, &self.definition_arn(&name), request).await;
         let mut inventory = Inventory::default();
         match answer {
@@ -353,7 +351,7 @@ impl Ecs<'_> {
 
     async fn capacity_providers_in(&self, cluster: Option<&str>, names: Vec<String>) -> Inventory {
         let mut inventory = Inventory::default();
-        let mut token = None;
+        let mut token: Option<String> = None;
         loop {
             let request = self
                 .client
@@ -361,7 +359,7 @@ impl Ecs<'_> {
                 .set_capacity_providers(Some(names.clone()))
                 .set_cluster(cluster.map(str::to_owned))
                 .include(CapacityProviderField::Tags)
-                .set_next_token(token)
+                .set_next_token(token.clone())
                 .send();
             let Some(answer) = self.api.or_gap(self.api.call(&DESCRIBE_CAPACITY_PROVIDERS, request).await) else {
                 return inventory;
@@ -370,17 +368,18 @@ impl Ecs<'_> {
             for provider in answer.capacity_providers.into_iter().flatten() {
                 self.push(&mut inventory, convert::capacity_provider(self.api.detector(), provider));
             }
-            token = answer.next_token.filter(|token| !token.is_empty());
-            if token.is_none() {
+            // A token that comes back would lead round and round.
+            let next = answer.next_token.filter(|next| !next.is_empty() && Some(next) != token.as_ref());
+            if next.is_none() {
                 return inventory;
             }
+            token = next;
         }
     }
 
     async fn account_settings(&self) -> Inventory {
         let mut inventory = Inventory::default();
-        let pages =
-            self.client.list_account_settings().effective_settings(true).into_paginator().page_size(SMALL_PAGE).send();
+        let pages = self.client.list_account_settings().effective_settings(true).into_paginator().page_size(SMALL_PAGE).send();
         let listing = self.api.pages(&LIST_ACCOUNT_SETTINGS, pages, |page| {
             for setting in page.settings.into_iter().flatten() {
                 self.push(&mut inventory, convert::account_setting(setting));

@@ -73,9 +73,7 @@ impl<'d> Screen<'d> {
     /// Judges log options; the harmless ones among those with a fixed vocabulary come back.
     pub(crate) fn options(&mut self, path: &str, values: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
         let mut options = sorted(values);
-        options.retain(|name, value| {
-            self.named(&format!("{path}.{name}"), name, value) && HARMLESS_OPTIONS.contains(&name.as_str())
-        });
+        options.retain(|name, value| self.named(&format!("{path}.{name}"), name, value) && HARMLESS_OPTIONS.contains(&name.as_str()));
         options
     }
 
@@ -109,8 +107,7 @@ impl<'d> Screen<'d> {
         let mut ids = access_keys(self.detector, text).into_iter();
         for found in matches {
             // The ids come in the order of the matches that say there is one.
-            let access_keys =
-                if found.kind == SecretKind::AWS_ACCESS_KEY_ID { ids.next().into_iter().collect() } else { Vec::new() };
+            let access_keys = if found.kind == SecretKind::AWS_ACCESS_KEY_ID { ids.next().into_iter().collect() } else { Vec::new() };
             self.found.push(verdict(path, Some(found), access_keys));
         }
     }
@@ -227,9 +224,8 @@ fn last_segment(word: &str) -> &str {
 /// image's entry point.
 fn plain_program(detector: &Detector, word: &str) -> Option<String> {
     let name = last_segment(word);
-    let plain = !name.is_empty()
-        && name.len() <= 64
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'+' | b'-'));
+    let plain =
+        !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'+' | b'-'));
     // Programs are not called Tr0ub4dor; passwords are.
     let mixed = name.bytes().any(|b| b.is_ascii_uppercase()) && name.bytes().any(|b| b.is_ascii_digit());
     (plain && !mixed && detector.text(word).is_empty()).then(|| name.to_owned())

@@ -34,7 +34,7 @@ impl Estate<'_> {
     fn find_confinement(&self) -> FxHashMap<String, Confinement> {
         let mut found: FxHashMap<String, Confinement> = FxHashMap::default();
         for host in self.hosts() {
-            let (apparmor, selinux) = (host.has_attribute("ecs.capability.apparmor"), host.has_attribute("ecs.capability.selinux"));
+            let (apparmor, selinux) = (host.is_capable_of("apparmor"), host.is_capable_of("selinux"));
             let entry = found.entry(host.data().cluster_arn.clone()).or_default();
             entry.hosts += 1;
             entry.apparmor += usize::from(apparmor);

@@ -620,6 +620,12 @@ impl<'e> Node<'e, ContainerInstance> {
         Ok(true)
     }
 
+    /// Whether its agent registered a capability; agents write some with the prefix of the service and some without.
+    pub fn is_capable_of(self, capability: &str) -> bool {
+        let named = |name: &str| name.strip_prefix("com.amazonaws.").unwrap_or(name).strip_prefix("ecs.capability.") == Some(capability);
+        self.data().attributes.iter().any(|attribute| named(&attribute.name))
+    }
+
     /// Whether it advertises an attribute.
     pub fn has_attribute(self, name: &str) -> bool {
         self.data().attributes.iter().any(|attribute| attribute.name == name)

@@ -243,7 +243,9 @@ impl Naming {
 }
 
 fn sort_located<T: Resource + PartialEq>(list: &mut Vec<Located<T>>) {
-    list.sort_by(|a, b| (&a.account, &a.region, a.data.id(), a.data.version()).cmp(&(&b.account, &b.region, b.data.id(), b.data.version())));
+    list.sort_by(|a, b| {
+        (&a.account, &a.region, a.data.id(), a.data.version()).cmp(&(&b.account, &b.region, b.data.id(), b.data.version()))
+    });
     list.dedup_by(|b, a| {
         a.account == b.account && a.region == b.region && a.data.id() == b.data.id() && a.data.version() == b.data.version()
     });

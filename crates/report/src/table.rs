@@ -479,7 +479,7 @@ fn next(result: &ScanResult, plan: &Plan<'_>, unread: &[Unread<'_>], action: fn(
     match explain {
         Some(explain) if fail.critical + fail.high > 0 => format!("{explain} says why the first finding matters and how to mend it."),
         _ if !result.scan.complete => "scan again to the end; an interrupted scan proves nothing clean.".to_owned(),
-        _ if result.summary.unknown > 0 || !unread.is_empty() => {
+        _ if unread.iter().any(|one| !one.is_never_asked()) => {
             let remedy = unread.first().map_or_else(|| "see the verdicts with -v".to_owned(), |one| one.remedy(action));
             format!("{remedy}, for {}; `plimsoll permissions` prints the whole policy.", count(result.summary.unknown, "unknown verdict"))
         }

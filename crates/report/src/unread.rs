@@ -17,6 +17,8 @@ pub(crate) struct Unread<'r> {
     pub(crate) code: &'r str,
     /// Regions by account, where it failed.
     places: BTreeMap<&'r str, BTreeSet<&'r str>>,
+    /// For what the collector never asks, the services; that is told once.
+    services: BTreeSet<&'r str>,
     /// One of the messages.
     pub(crate) message: &'r str,
     /// Undecided findings that hang on it, by check.
@@ -26,8 +28,11 @@ pub(crate) struct Unread<'r> {
 /// What could not be read: what leaves most undecided comes first.
 pub(crate) fn unread<'r>(result: &'r ScanResult) -> Vec<Unread<'r>> {
     let mut all: BTreeMap<(&str, &str), Unread<'r>> = BTreeMap::new();
-    let mut add = |operation, code, account: &'r str, region, message| {
-        let unread = all.entry((operation, code)).or_insert_with(|| Unread { operation, code, ..Unread::default() });
+    let mut add = |operation: &'r str, code, account: &'r str, region, message| {
+        let unread = all.entry(key(operation, code)).or_insert_with(|| Unread { operation, code, ..Unread::default() });
+        if code == Gap::NOT_COLLECTED {
+            unread.services.extend(operation.split(':').next());
+        }
         if !account.is_empty() {
             unread.places.entry(account).or_default().insert(region);
         }
@@ -46,7 +51,7 @@ pub(crate) fn unread<'r>(result: &'r ScanResult) -> Vec<Unread<'r>> {
         }
     }
     for finding in undecided() {
-        let keys: BTreeSet<(&str, &str)> = missing(finding).iter().map(|one| (one.operation, one.code)).collect();
+        let keys: BTreeSet<(&str, &str)> = missing(finding).iter().map(|one| key(one.operation, one.code)).collect();
         for key in keys {
             if let Some(unread) = all.get_mut(&key) {
                 unread.checks.entry(&finding.check).or_default().push(finding);
@@ -54,8 +59,13 @@ pub(crate) fn unread<'r>(result: &'r ScanResult) -> Vec<Unread<'r>> {
         }
     }
     let mut all: Vec<_> = all.into_values().collect();
-    all.sort_by_key(|unread| (Reverse(unread.verdicts()), Reverse(unread.places.values().map(BTreeSet::len).sum::<usize>())));
+    all.sort_by_key(|unread| (unread.is_never_asked(), Reverse(unread.verdicts()), Reverse(unread.places.values().map(BTreeSet::len).sum::<usize>())));
     all
+}
+
+/// What is told together: one operation that failed in one way, and everything that the collector never asks.
+fn key<'r>(operation: &'r str, code: &'r str) -> (&'r str, &'r str) {
+    if code == Gap::NOT_COLLECTED { ("", code) } else { (operation, code) }
 }
 
 /// One of the things that an undecided finding lacks; every field may be empty.
@@ -90,13 +100,23 @@ impl Unread<'_> {
         self.checks.values().map(Vec::len).sum()
     }
 
+    /// Whether the collector never asks: no permission and no second scan mends that.
+    pub(crate) fn is_never_asked(&self) -> bool {
+        self.code == Gap::NOT_COLLECTED
+    }
+
     /// What was asked and what came back.
     pub(crate) fn what(&self) -> String {
-        if self.operation.is_empty() { "other reasons".to_owned() } else { shown(self.operation, SHORT) }
+        if self.is_never_asked() {
+            self.services.iter().map(|service| shown(service, SHORT)).collect::<Vec<_>>().join(", ")
+        } else if self.operation.is_empty() { "other reasons".to_owned() } else { shown(self.operation, SHORT) }
     }
 
     /// Where it failed, in a few words.
     pub(crate) fn place(&self) -> String {
+        if self.is_never_asked() {
+            return String::new();
+        }
         let regions: BTreeSet<&str> = self.places.values().flatten().copied().collect();
         let regions_text = match (regions.first(), regions.len()) {
             (_, 0) => return String::new(),
@@ -113,7 +133,9 @@ impl Unread<'_> {
     /// What it left undecided.
     pub(crate) fn effect(&self) -> String {
         let resources: BTreeSet<&str> = self.checks.values().flatten().map(|finding| finding.resource.arn.as_str()).collect();
-        if resources.is_empty() {
+        if self.is_never_asked() {
+            format!("the part of {} that rests on these services", count(self.checks.len(), "check"))
+        } else if resources.is_empty() {
             "not seen, so not judged".to_owned()
         } else {
             format!("{} unknown on {}", count(self.checks.len(), "check"), count(resources.len(), "resource"))

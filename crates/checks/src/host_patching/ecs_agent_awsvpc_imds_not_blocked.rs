@@ -28,8 +28,10 @@ pub(crate) const CHECK: Check = Check {
         "ec2:DescribeInstances",
         "ec2:DescribeInstanceAttribute",
         "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeImages",
     ],
-    // Definitions are asked where none is known to use awsvpc, providers for hosts that have one, EC2 for evidence.
+    // Definitions are asked where none is known to use awsvpc, providers for hosts that have one, EC2 where the agent
+    // registered no capabilities.
     shades: &[
         "ecs:DescribeCapacityProviders",
         "ecs:ListTaskDefinitionFamilies",
@@ -37,6 +39,7 @@ pub(crate) const CHECK: Check = Check {
         "ec2:DescribeInstances",
         "ec2:DescribeInstanceAttribute",
         "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeImages",
     ],
     compliance: &[nist("CM-6"), nist("AC-6")],
     fails_when: "Effective agent configuration (cloud-init user data writing /etc/ecs/ecs.config, Bottlerocket \
@@ -79,13 +82,13 @@ fn may_run_on_ec2(definition: Node<'_, TaskDefinition>) -> bool {
 }
 
 fn judge(host: Node<'_, ContainerInstance>, places: &Places<'_>) -> Judgement {
-    if host.attributes.is_empty() {
-        return Err(undecided(host, "ecs:DescribeContainerInstances", "NoAttributes", "the agent registered nothing"));
-    }
     if host.has_attribute(BLOCKS_METADATA) {
         return Ok(Verdict::Pass);
     }
-    if !host.has_attribute(CAN_RUN_AWSVPC) || has_ended(host)? {
+    // An agent that registers its capabilities tells what it can and what it does: that is proof. Where it registered
+    // none of them, what was written for it has to do.
+    let tells = host.attributes.iter().any(|attribute| attribute.name.starts_with("ecs.capability."));
+    if (tells && !host.has_attribute(CAN_RUN_AWSVPC)) || has_ended(host)? {
         return Ok(Verdict::NotApplicable);
     }
     if !places.contains(&(host.account(), host.region())) {
@@ -94,6 +97,9 @@ fn judge(host: Node<'_, ContainerInstance>, places: &Places<'_>) -> Judgement {
         }
         return Ok(Verdict::NotApplicable);
     }
+    if !tells && is_written(host)? {
+        return Ok(Verdict::Pass);
+    }
     let instance = host.instance().found();
     let evidence = json!({
         "attribute": {"name": BLOCKS_METADATA, "present": false},
@@ -101,6 +107,30 @@ fn judge(host: Node<'_, ContainerInstance>, places: &Places<'_>) -> Judgement {
         "imageId": instance.and_then(|instance| instance.data().image_id.as_deref()),
     });
     fail(format!("awsvpc tasks on {} can reach its instance metadata: the agent runs without {SETTING}", host.name()), evidence).verdict()
+}
+
+/// Whether user data turns the setting on; unknown where something that was not read may do so, a custom image included.
+fn is_written(host: Node<'_, ContainerInstance>) -> Result<bool, Unknown> {
+    let instance = host.instance().known()?;
+    if let Some(data) = instance.data().user_data.known()? {
+        match data.agent_configuration.get(SETTING).map(String::as_str) {
+            Some("true") => return Ok(true),
+            Some(_) => return Ok(false),
+            None => {}
+        }
+        let elsewhere = data.configured_elsewhere || data.unresolved.contains(SETTING) || data.unreadable.is_some();
+        if elsewhere {
+            return Err(undecided(host, "ec2:DescribeInstanceAttribute", "Unresolved", "user data takes the agent configuration from elsewhere"));
+        }
+    }
+    let image = match instance.image() {
+        Some(image) => image.exists()?,
+        None => None,
+    };
+    if image.is_some_and(|image| image.data().image_owner_alias.as_deref() == Some("amazon")) {
+        return Ok(false);
+    }
+    Err(undecided(host, "ec2:DescribeImages", "CustomImage", "a custom image may carry the agent configuration"))
 }
 
 /// Whether the instance is gone or not the customer's; an instance that could not be read stands.
@@ -165,9 +195,39 @@ mod tests {
         assert_eq!(outcome(&CHECK, host().each(without(BLOCKS_METADATA)).each(ended)), NotApplicable);
     }
 
+    fn silent(account: Fixture) -> Fixture {
+        account.each(|host: &mut ecs::ContainerInstance| host.attributes.clear())
+    }
+
+    fn user_data(change: impl Fn(&mut ec2::UserData)) -> impl Fn(&mut ec2::Instance) {
+        move |instance| {
+            let mut data = ec2::UserData { source: "instance".to_owned(), ..Default::default() };
+            change(&mut data);
+            instance.user_data = plimsoll_model::Seen::Known(Some(data));
+        }
+    }
+
     #[test]
-    fn is_unknown_when_attributes_or_definitions_were_not_readable() {
-        assert_eq!(outcome(&CHECK, host().each(|host: &mut ecs::ContainerInstance| host.attributes.clear())), Unknown);
+    fn user_data_decides_where_the_agent_registered_no_capabilities() {
+        assert_eq!(outcome(&CHECK, silent(host())), Pass);
+        assert_eq!(outcome(&CHECK, silent(host()).each(user_data(|_| {}))), Fail(Severity::Medium));
+    }
+
+    #[test]
+    fn a_custom_image_or_a_fetched_configuration_may_carry_the_setting() {
+        let custom = |image: &mut ec2::Image| image.image_owner_alias = None;
+        assert_eq!(outcome(&CHECK, silent(host()).each(user_data(|_| {})).each(custom)), Unknown);
+        assert_eq!(outcome(&CHECK, silent(host()).each(user_data(|data| data.configured_elsewhere = true))), Unknown);
+    }
+
+    #[test]
+    fn is_unknown_when_neither_capabilities_nor_user_data_were_readable() {
+        let unread = |instance: &mut ec2::Instance| instance.user_data = plimsoll_fixture::gap("ec2:DescribeInstanceAttribute").into();
+        assert_eq!(outcome(&CHECK, silent(host()).each(unread)), Unknown);
+    }
+
+    #[test]
+    fn is_unknown_when_definitions_were_not_readable() {
         let account = host().each(without(BLOCKS_METADATA)).without::<ecs::TaskDefinition>();
         assert_eq!(outcome(&CHECK, account.denied("ecs:DescribeTaskDefinition")), Unknown);
     }

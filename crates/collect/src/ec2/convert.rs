@@ -18,14 +18,10 @@ pub(super) fn vpc(detector: &Detector, from: types::Vpc) -> ec2::Vpc {
             cidr_block: association.cidr_block,
             cidr_block_state: association.cidr_block_state.map(|state| ec2::CidrBlockState { state: word(state.state) }),
         }),
-        ipv6_cidr_block_association_set: each(from.ipv6_cidr_block_association_set, |association| {
-            ec2::VpcIpv6CidrBlockAssociation {
-                association_id: association.association_id,
-                ipv6_cidr_block: association.ipv6_cidr_block,
-                ipv6_cidr_block_state: association
-                    .ipv6_cidr_block_state
-                    .map(|state| ec2::CidrBlockState { state: word(state.state) }),
-            }
+        ipv6_cidr_block_association_set: each(from.ipv6_cidr_block_association_set, |association| ec2::VpcIpv6CidrBlockAssociation {
+            association_id: association.association_id,
+            ipv6_cidr_block: association.ipv6_cidr_block,
+            ipv6_cidr_block_state: association.ipv6_cidr_block_state.map(|state| ec2::CidrBlockState { state: word(state.state) }),
         }),
         is_default: from.is_default.unwrap_or_default(),
         owner_id: from.owner_id,
@@ -40,14 +36,10 @@ pub(super) fn subnet(detector: &Detector, from: types::Subnet) -> ec2::Subnet {
         subnet_arn: from.subnet_arn,
         vpc_id: from.vpc_id.unwrap_or_default(),
         cidr_block: from.cidr_block,
-        ipv6_cidr_block_association_set: each(from.ipv6_cidr_block_association_set, |association| {
-            ec2::SubnetIpv6CidrBlockAssociation {
-                association_id: association.association_id,
-                ipv6_cidr_block: association.ipv6_cidr_block,
-                ipv6_cidr_block_state: association
-                    .ipv6_cidr_block_state
-                    .map(|state| ec2::CidrBlockState { state: word(state.state) }),
-            }
+        ipv6_cidr_block_association_set: each(from.ipv6_cidr_block_association_set, |association| ec2::SubnetIpv6CidrBlockAssociation {
+            association_id: association.association_id,
+            ipv6_cidr_block: association.ipv6_cidr_block,
+            ipv6_cidr_block_state: association.ipv6_cidr_block_state.map(|state| ec2::CidrBlockState { state: word(state.state) }),
         }),
         availability_zone: from.availability_zone,
         availability_zone_id: from.availability_zone_id,
@@ -210,10 +202,7 @@ fn gateway_attachment(from: types::InternetGatewayAttachment) -> ec2::InternetGa
     ec2::InternetGatewayAttachment { vpc_id: from.vpc_id, state: word(from.state) }
 }
 
-pub(super) fn egress_only_internet_gateway(
-    detector: &Detector,
-    from: types::EgressOnlyInternetGateway,
-) -> ec2::EgressOnlyInternetGateway {
+pub(super) fn egress_only_internet_gateway(detector: &Detector, from: types::EgressOnlyInternetGateway) -> ec2::EgressOnlyInternetGateway {
     ec2::EgressOnlyInternetGateway {
         egress_only_internet_gateway_id: from.egress_only_internet_gateway_id.unwrap_or_default(),
         attachments: each(from.attachments, gateway_attachment),
@@ -263,9 +252,7 @@ pub(super) fn vpc_peering_connection(detector: &Detector, from: types::VpcPeerin
         vpc_peering_connection_id: from.vpc_peering_connection_id.unwrap_or_default(),
         accepter_vpc_info: from.accepter_vpc_info.map(peer),
         requester_vpc_info: from.requester_vpc_info.map(peer),
-        status: from
-            .status
-            .map(|status| ec2::VpcPeeringConnectionStateReason { code: word(status.code), message: status.message }),
+        status: from.status.map(|status| ec2::VpcPeeringConnectionStateReason { code: word(status.code), message: status.message }),
         tags: tags(detector, from.tags),
     }
 }
@@ -349,9 +336,7 @@ pub(super) fn instance(detector: &Detector, from: types::Instance) -> ec2::Insta
         private_ip_address: from.private_ip_address,
         public_ip_address: from.public_ip_address.filter(|address| !address.is_empty()),
         public_dns_name: from.public_dns_name.filter(|name| !name.is_empty()),
-        iam_instance_profile: from
-            .iam_instance_profile
-            .map(|profile| ec2::IamInstanceProfile { arn: profile.arn, id: profile.id }),
+        iam_instance_profile: from.iam_instance_profile.map(|profile| ec2::IamInstanceProfile { arn: profile.arn, id: profile.id }),
         metadata_options: from.metadata_options.map(|options| ec2::InstanceMetadataOptions {
             state: word(options.state),
             http_tokens: word(options.http_tokens),
@@ -412,10 +397,7 @@ pub(super) fn volume(detector: &Detector, from: types::Volume) -> ec2::Volume {
 }
 
 /// A launch template version; `user_data` is what its user data became.
-pub(super) fn launch_template_version(
-    from: types::LaunchTemplateVersion,
-    user_data: Option<ec2::UserData>,
-) -> ec2::LaunchTemplateVersion {
+pub(super) fn launch_template_version(from: types::LaunchTemplateVersion, user_data: Option<ec2::UserData>) -> ec2::LaunchTemplateVersion {
     ec2::LaunchTemplateVersion {
         launch_template_id: from.launch_template_id.unwrap_or_default(),
         launch_template_name: from.launch_template_name,

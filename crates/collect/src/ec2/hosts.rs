@@ -79,14 +79,15 @@ async fn user_data(api: &Api, client: &Client, instances: &mut [Located<ec2::Ins
     }
     let mut inventory = Inventory::default();
     let mut known = TemplateUserData::new();
-    let answers: Vec<_> =
-        stream::iter(wanted).map(|(id, versions)| launch_template_versions(api, client, id, versions)).buffer_unordered(AT_ONCE).collect().await;
+    let answers: Vec<_> = stream::iter(wanted)
+        .map(|(id, versions)| launch_template_versions(api, client, id, versions))
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
     for version in answers.into_iter().flatten() {
         let data = version.launch_template_data.as_ref();
-        known.insert(
-            (version.launch_template_id.clone(), version.version_number.to_string()),
-            data.and_then(|data| data.user_data.clone()),
-        );
+        known
+            .insert((version.launch_template_id.clone(), version.version_number.to_string()), data.and_then(|data| data.user_data.clone()));
         inventory.push(api.account(), api.region(), version);
     }
     let known = &known;

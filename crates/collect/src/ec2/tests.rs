@@ -16,10 +16,8 @@ use crate::replay::{Answer, Replay};
 const PASSWORD: &str = concat!("Tr0ub4dor", "&3");
 
 /// `#!/bin/bash`, an agent setting and `export DB_PASSWORD=` with the password above.
-const USER_DATA: &str = concat!(
-    "IyEvYmluL2Jhc2gKZWNobyBFQ1NfQ0xVU1RFUj1zaG9wID4+IC9ldGMvZWNzL2Vjcy5jb25maWcKZXhwb3J0",
-    "IERCX1BBU1NXT1JEPVRyMHViNGRvciYzCg=="
-);
+const USER_DATA: &str =
+    concat!("IyEvYmluL2Jhc2gKZWNobyBFQ1NfQ0xVU1RFUj1zaG9wID4+IC9ldGMvZWNzL2Vjcy5jb25maWcKZXhwb3J0", "IERCX1BBU1NXT1JEPVRyMHViNGRvciYzCg==");
 
 /// A Region in which every operation has something to answer.
 fn region() -> Replay {
@@ -79,7 +77,10 @@ fn containers() -> Inventory {
     push("i-2");
     push("i-2");
     push("mi-0123");
-    let managed = ecs::ServiceVolumeConfiguration { managed_ebs_volume: Some(ecs::ServiceManagedEbsVolumeConfiguration::default()), ..Default::default() };
+    let managed = ecs::ServiceVolumeConfiguration {
+        managed_ebs_volume: Some(ecs::ServiceManagedEbsVolumeConfiguration::default()),
+        ..Default::default()
+    };
     let deployment = ecs::Deployment { volume_configurations: vec![managed], ..Default::default() };
     let service = ecs::Service { deployments: vec![deployment], ..Default::default() };
     inventory.push(&"111111111111".into(), &"eu-west-3".into(), service);
@@ -128,8 +129,12 @@ async fn each_operation_is_called_once_with_the_largest_page() {
             "DescribeRouteTables" | "DescribeManagedPrefixLists" | "GetManagedPrefixListEntries" => "100",
             "DescribeEgressOnlyInternetGateways" => "255",
             // At most as many as the filter or the request names; or one answer.
-            "DescribeImages" | "DescribeLaunchTemplateVersions" | "DescribeInstanceAttribute" | "GetEbsEncryptionByDefault"
-            | "GetEbsDefaultKmsKeyId" | "DescribeVpcBlockPublicAccessOptions" => continue,
+            "DescribeImages"
+            | "DescribeLaunchTemplateVersions"
+            | "DescribeInstanceAttribute"
+            | "GetEbsEncryptionByDefault"
+            | "GetEbsDefaultKmsKeyId"
+            | "DescribeVpcBlockPublicAccessOptions" => continue,
             _ => "1000",
         };
         assert_eq!(of(operation.name)[0]["MaxResults"], page, "{}", operation.name);
@@ -326,11 +331,8 @@ async fn user_data_may_be_absent_or_unreadable() {
 async fn versions_of_one_template_are_asked_for_together_and_all_kept() {
     let instance = |id: &str, version: &str| {
         let tag = |key: &str, value: &str| format!("<item><key>{key}</key><value>{value}</value></item>");
-        let tags = [
-            tag("aws:autoscaling:groupName", "g"),
-            tag("aws:ec2launchtemplate:id", "lt-1"),
-            tag("aws:ec2launchtemplate:version", version),
-        ];
+        let tags =
+            [tag("aws:autoscaling:groupName", "g"), tag("aws:ec2launchtemplate:id", "lt-1"), tag("aws:ec2launchtemplate:version", version)];
         format!("<item><instanceId>{id}</instanceId><tagSet>{}</tagSet></item>", tags.concat())
     };
     let instances = format!(
@@ -367,7 +369,8 @@ async fn throttled_requests_are_sent_again() {
 
 #[tokio::test]
 async fn a_policy_that_does_not_parse_is_kept_as_text() {
-    let endpoint = "<vpcEndpointSet><item><vpcEndpointId>vpce-1</vpcEndpointId><policyDocument>{oops</policyDocument></item></vpcEndpointSet>";
+    let endpoint =
+        "<vpcEndpointSet><item><vpcEndpointId>vpce-1</vpcEndpointId><policyDocument>{oops</policyDocument></item></vpcEndpointSet>";
     let collected = run(&region().xml("DescribeVpcEndpoints", endpoint)).await;
     let policy = collected.inventory.vpc_endpoints[0].data.policy_document.as_ref().unwrap();
     assert!(policy.statements().is_err());
@@ -375,7 +378,10 @@ async fn a_policy_that_does_not_parse_is_kept_as_text() {
 
 #[tokio::test]
 async fn a_secret_in_a_tag_is_replaced() {
-    let vpc = format!("<vpcSet><item><vpcId>vpc-1</vpcId><tagSet><item><key>password</key><value>{}</value></item></tagSet></item></vpcSet>", PASSWORD.replace('&', "&amp;"));
+    let vpc = format!(
+        "<vpcSet><item><vpcId>vpc-1</vpcId><tagSet><item><key>password</key><value>{}</value></item></tagSet></item></vpcSet>",
+        PASSWORD.replace('&', "&amp;")
+    );
     let collected = run(&region().xml("DescribeVpcs", &vpc)).await;
     assert_eq!(collected.inventory.vpcs[0].data.tags[0].value, "[secret: named-secret]");
     assert!(Detector::new(None).named_value("password", PASSWORD).is_some());

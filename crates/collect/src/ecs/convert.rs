@@ -14,11 +14,9 @@ pub(super) fn cluster(detector: &Detector, from: types::Cluster) -> ecs::Cluster
         status: from.status.unwrap_or_default(),
         configuration: from.configuration.map(|configuration| ecs::ClusterConfiguration {
             execute_command_configuration: configuration.execute_command_configuration.map(execute_command),
-            managed_storage_configuration: configuration.managed_storage_configuration.map(|storage| {
-                ecs::ManagedStorageConfiguration {
-                    kms_key_id: storage.kms_key_id,
-                    fargate_ephemeral_storage_kms_key_id: storage.fargate_ephemeral_storage_kms_key_id,
-                }
+            managed_storage_configuration: configuration.managed_storage_configuration.map(|storage| ecs::ManagedStorageConfiguration {
+                kms_key_id: storage.kms_key_id,
+                fargate_ephemeral_storage_kms_key_id: storage.fargate_ephemeral_storage_kms_key_id,
             }),
         }),
         settings: each(from.settings, |setting| ecs::KeyValuePair {
@@ -205,10 +203,9 @@ pub(super) fn task(detector: &Detector, from: types::Task) -> ecs::Task {
         }),
         containers: each(from.containers, container),
         overrides: from.overrides.map(|overrides| task_override(detector, overrides)),
-        fargate_ephemeral_storage: from.fargate_ephemeral_storage.map(|storage| ecs::EphemeralStorage {
-            size_in_gib: Some(storage.size_in_gib),
-            kms_key_id: storage.kms_key_id,
-        }),
+        fargate_ephemeral_storage: from
+            .fargate_ephemeral_storage
+            .map(|storage| ecs::EphemeralStorage { size_in_gib: Some(storage.size_in_gib), kms_key_id: storage.kms_key_id }),
         enable_execute_command: from.enable_execute_command,
         tags: tags(detector, from.tags),
     }

@@ -8,6 +8,7 @@ use plimsoll_model::{Gap, Inventory};
 use serde_json::{Value, json};
 
 use super::{OPERATIONS, collect};
+use crate::Interrupt;
 use crate::api::Api;
 use crate::replay::{Answer, Replay};
 
@@ -106,7 +107,9 @@ impl Account {
             replay.on(operation, move |request| answer(&account, request))
         };
         let mut replay = Replay::new();
-        replay = on(replay, "ListClusters", |account, request| account.page(request, "clusterArns", 100, &strings(&account.clusters, "clusterArn")));
+        replay = on(replay, "ListClusters", |account, request| {
+            account.page(request, "clusterArns", 100, &strings(&account.clusters, "clusterArn"))
+        });
         replay = on(replay, "DescribeClusters", |account, request| describe(request, "clusters", 100, &account.clusters, "clusterArn"));
         replay = on(replay, "ListServices", |account, request| {
             account.page(request, "serviceArns", 100, &of_cluster(request, strings(&account.services, "serviceArn")))
@@ -139,7 +142,9 @@ impl Account {
             let latest = || account.active().into_iter().rfind(|definition| definition["family"] == *name);
             match named.cloned().or_else(latest) {
                 Some(definition) => Answer::Json(json!({"taskDefinition": definition, "tags": [{"key": "team", "value": "x"}]})),
-                None => Answer::Raw(400, json!({"__type": "ClientException", "message": "Unable to describe task definition."}).to_string()),
+                None => {
+                    Answer::Raw(400, json!({"__type": "ClientException", "message": "Unable to describe task definition."}).to_string())
+                }
             }
         });
         replay = on(replay, "DescribeCapacityProviders", |account, request| {
@@ -246,14 +251,19 @@ async fn listings_are_read_to_their_end_with_full_pages_and_batches() {
 
 /// 251 services, 250 tasks and 103 revisions in scope: 101 families and two older revisions that run.
 fn large() -> Account {
-    let mut account = (0..100).fold(Account::default().cluster("shop"), |account, index| account.definition(&format!("f{index:03}"), 7, "ACTIVE"));
+    let mut account =
+        (0..100).fold(Account::default().cluster("shop"), |account, index| account.definition(&format!("f{index:03}"), 7, "ACTIVE"));
     for index in 0..251 {
         account = account.service("shop", &format!("s{index:03}"), &format!("f{:03}:7", index % 100));
     }
     for index in 0..250 {
         account = account.task("shop", &format!("t{index:03}"), &format!("f{:03}:{}", index % 2, 6 + index % 2));
     }
-    account.definition("f000", 6, "INACTIVE").definition("other", 1, "INACTIVE").definition("other", 2, "ACTIVE").task("shop", "x", "other:1")
+    account
+        .definition("f000", 6, "INACTIVE")
+        .definition("other", 1, "INACTIVE")
+        .definition("other", 2, "ACTIVE")
+        .task("shop", "x", "other:1")
 }
 
 #[tokio::test]
@@ -264,21 +274,24 @@ async fn a_cluster_costs_its_pages_its_batches_and_one_call_a_revision() {
     let inventory = &collected.inventory;
     assert_eq!((inventory.services.len(), inventory.tasks.len(), inventory.task_definitions.len()), (251, 251, 103));
     let counts: Vec<(&str, usize)> = OPERATIONS.iter().map(|operation| (operation.name, replay.count(operation.name))).collect();
-    assert_eq!(counts, [
-        ("ListClusters", 1),
-        ("DescribeClusters", 1),
-        ("ListServices", 3),
-        ("DescribeServices", 26),
-        ("ListTasks", 3),
-        ("DescribeTasks", 3),
-        ("ListContainerInstances", 0),
-        ("DescribeContainerInstances", 0),
-        ("ListTaskDefinitionFamilies", 2),
-        ("ListTaskDefinitions", 0),
-        ("DescribeTaskDefinition", 103),
-        ("DescribeCapacityProviders", 0),
-        ("ListAccountSettings", 1),
-    ]);
+    assert_eq!(
+        counts,
+        [
+            ("ListClusters", 1),
+            ("DescribeClusters", 1),
+            ("ListServices", 3),
+            ("DescribeServices", 26),
+            ("ListTasks", 3),
+            ("DescribeTasks", 3),
+            ("ListContainerInstances", 0),
+            ("DescribeContainerInstances", 0),
+            ("ListTaskDefinitionFamilies", 2),
+            ("ListTaskDefinitions", 0),
+            ("DescribeTaskDefinition", 103),
+            ("DescribeCapacityProviders", 0),
+            ("ListAccountSettings", 1),
+        ]
+    );
     assert_eq!(replay.requests().len(), 143);
 }
 
@@ -428,6 +441,30 @@ async fn pages_before_a_failure_are_kept() {
 }
 
 #[tokio::test]
+async fn an_interrupt_keeps_what_was_read() {
+    let interrupt = Interrupt::never();
+    let trigger = interrupt.clone();
+    let replay = Account::small().replay().on("DescribeServices", move |_| {
+        trigger.trigger();
+        Answer::Silence
+    });
+    let api = Api::interruptible_in_test(interrupt);
+    let collected = run_with(&api, &replay, false).await;
+    assert!(collected.live);
+    assert_eq!(collected.inventory.clusters.len(), 1);
+    assert!(collected.gaps.iter().any(|gap| gap.operation == "ecs:DescribeServices"));
+    assert!(collected.gaps.iter().all(|gap| gap.code == "Interrupted"));
+}
+
+#[tokio::test]
+async fn a_token_that_comes_back_ends_the_paging() {
+    let same = json!({"capacityProviders": [{"capacityProviderArn": arn("capacity-provider/hosts"), "name": "hosts"}], "nextToken": "x"});
+    let replay = Account::small().replay().json("DescribeCapacityProviders", same);
+    assert_eq!(run(&replay, false).await.inventory.capacity_providers.len(), 1);
+    assert_eq!(replay.count("DescribeCapacityProviders"), 2);
+}
+
+#[tokio::test]
 async fn throttled_requests_are_sent_again() {
     let asked = AtomicUsize::new(0);
     let arns = json!({"taskArns": [arn("task/shop/1")]});
@@ -572,29 +609,35 @@ async fn secrets_become_verdicts() {
     assert_eq!(environment, [Some("aws-access-key-id"), Some("aws-secret-access-key"), Some("password-in-url"), None]);
     assert_eq!(container.environment[0].access_keys[0].last_four, "7WML");
     let places: BTreeSet<&str> = container.secrets_in_text.iter().map(|one| one.name.as_str()).collect();
-    assert_eq!(places, BTreeSet::from([
-        "command[2]",
-        "command[3]",
-        "dockerLabels.password",
-        "entryPoint[2]",
-        "extraHosts[0]",
-        "firelensConfiguration.options.api_password",
-        "healthCheck.command[1]",
-        "logConfiguration.options.splunk-token",
-        "logConfiguration.options.tag",
-        "systemControls[0]",
-    ]));
+    assert_eq!(
+        places,
+        BTreeSet::from([
+            "command[2]",
+            "command[3]",
+            "dockerLabels.password",
+            "entryPoint[2]",
+            "extraHosts[0]",
+            "firelensConfiguration.options.api_password",
+            "healthCheck.command[1]",
+            "logConfiguration.options.splunk-token",
+            "logConfiguration.options.tag",
+            "systemControls[0]",
+        ])
+    );
     let kept: Vec<(&str, &str)> =
         container.log_configuration.as_ref().unwrap().options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(kept, [("mode", "blocking")]);
     assert_eq!(container.command.as_ref().unwrap().program.as_deref(), Some("supervisord"));
     assert_eq!(container.entry_point.as_ref().unwrap().program.as_deref(), Some("tini"));
     let places: BTreeSet<&str> = definition.secrets_in_text.iter().map(|one| one.name.as_str()).collect();
-    assert_eq!(places, BTreeSet::from([
-        "proxyConfiguration.properties.PASSWORD",
-        "volumes[0].dockerVolumeConfiguration.driverOpts.o",
-        "volumes[0].dockerVolumeConfiguration.labels.password",
-    ]));
+    assert_eq!(
+        places,
+        BTreeSet::from([
+            "proxyConfiguration.properties.PASSWORD",
+            "volumes[0].dockerVolumeConfiguration.driverOpts.o",
+            "volumes[0].dockerVolumeConfiguration.labels.password",
+        ])
+    );
     let task = &collected.inventory.tasks[0].data;
     let container = &task.overrides.as_ref().unwrap().container_overrides[0];
     assert!(container.environment[0].looks_like.is_some());
