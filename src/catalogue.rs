@@ -17,7 +17,8 @@ pub(crate) fn run(options: &CatalogueOptions, screen: &Screen) -> Result<ExitCod
     let (checks, all) = match &options.command {
         Some(CatalogueCommand::Show { id }) => {
             // The selection knows the nearest name to a wrong one.
-            let found = Selection::new(std::slice::from_ref(id), &[]).map_err(|error| Failure::usage(error, "`plimsoll checks` lists them"))?;
+            let found =
+                Selection::new(std::slice::from_ref(id), &[]).map_err(|error| Failure::usage(error, "`plimsoll checks` lists them"))?;
             (found.checks().to_vec(), false)
         }
         None => (CHECKS.to_vec(), true),
@@ -27,7 +28,10 @@ pub(crate) fn run(options: &CatalogueOptions, screen: &Screen) -> Result<ExitCod
         MatrixFormat::Table if all => as_list(&checks, screen, &mut out),
         MatrixFormat::Table => checks.iter().try_for_each(|check| page(check, screen, &mut out)),
     };
-    written.and_then(|()| out.flush()).context("cannot write to stdout").map_err(|error| Failure::usage(error, "check where the output goes"))?;
+    written
+        .and_then(|()| out.flush())
+        .context("cannot write to stdout")
+        .map_err(|error| Failure::usage(error, "check where the output goes"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -29,7 +29,11 @@ pub(crate) fn open(path: &Path, screen: &Screen) -> Result<Inventory, Failure> {
         Failure::usage(error, hint)
     })?;
     for warning in warnings {
-        screen.note(&format!("warning: {} has lines of kind {}, which this version does not know: passed over", path.display(), warning.unknown_kind));
+        screen.note(&format!(
+            "warning: {} has lines of kind {}, which this version does not know: passed over",
+            path.display(),
+            warning.unknown_kind
+        ));
     }
     Ok(inventory)
 }

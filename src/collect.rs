@@ -12,7 +12,6 @@ use crate::failure::{self, Failure};
 use crate::output::probe;
 use crate::screen::Screen;
 
-
 pub(crate) fn run(options: &CollectOptions, screen: &Screen) -> Result<ExitCode, Failure> {
     probe(&options.output)?;
     let inventory = collect(&options.target, screen)?;
@@ -75,11 +74,7 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
 }
 
 fn regions(names: &[String]) -> RegionChoice {
-    if names.iter().any(|name| name.eq_ignore_ascii_case("all")) {
-        RegionChoice::All
-    } else {
-        RegionChoice::Named(names.to_vec())
-    }
+    if names.iter().any(|name| name.eq_ignore_ascii_case("all")) { RegionChoice::All } else { RegionChoice::Named(names.to_vec()) }
 }
 
 /// Writes a snapshot; where that fails, keeps it in the temporary folder rather than lose it.

@@ -16,7 +16,8 @@ pub(crate) fn run(options: &DemoOptions, screen: &Screen) -> Result<ExitCode, Fa
     let selection = selection(&options.judging)?;
     let outputs = Outputs::of(&options.report)?;
     let name = Path::new("the embedded sample");
-    let (inventory, _) = plimsoll_model::read_compressed(SNAPSHOT, name).map_err(|error| Failure::usage(error, "this binary is damaged"))?;
+    let (inventory, _) =
+        plimsoll_model::read_compressed(SNAPSHOT, name).map_err(|error| Failure::usage(error, "this binary is damaged"))?;
     screen.note("This is a sample account inside the binary: nothing was read from AWS. `plimsoll scan` reads yours.");
     let result = judge(&inventory, &selection, options.report.include_passed);
     outputs.write(&result, screen)?;

@@ -46,7 +46,11 @@ impl Failure {
     /// Writes the message to stderr and gives the exit code.
     pub(crate) fn tell(&self) -> ExitCode {
         // A reader that went away (`plimsoll … | head`) is no failure.
-        if self.error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)) {
+        if self
+            .error
+            .chain()
+            .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+        {
             return ExitCode::SUCCESS;
         }
         let mut message = String::new();

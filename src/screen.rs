@@ -25,7 +25,8 @@ pub(crate) struct Screen {
 impl Screen {
     pub(crate) fn of(arguments: &Arguments) -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| (20..=1000).contains(columns));
+        let columns =
+            std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| (20..=1000).contains(columns));
         let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         let verbosity = arguments.verbosity();
         Self {

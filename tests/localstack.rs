@@ -34,8 +34,7 @@ fn regions(expected: &Value) -> String {
 fn scan(scenario: &str) -> Value {
     let expected = expected(scenario);
     let account = expected["account"].as_str().unwrap();
-    let output =
-        against(&localstack(), account).args(["scan", "--region", &regions(&expected), "--format", "json"]).output().unwrap();
+    let output = against(&localstack(), account).args(["scan", "--region", &regions(&expected), "--format", "json"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let result = json(&output);
     assert_valid(&result, &plimsoll_report::result_schema());
@@ -145,10 +144,7 @@ fn collect_then_check_is_scan_and_two_scans_agree() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.ndjson.zst");
     let first = scan("vulnerable-fargate");
-    against(&localstack(), "111111110001")
-        .args(["collect", "--region", "us-east-1", "-o", path.to_str().unwrap()])
-        .assert()
-        .success();
+    against(&localstack(), "111111110001").args(["collect", "--region", "us-east-1", "-o", path.to_str().unwrap()]).assert().success();
     let second = json(&common::bare().args(["check", "--format", "json"]).arg(&path).output().unwrap());
     assert_eq!(first["findings"], second["findings"]);
     assert_eq!(first["gaps"], second["gaps"]);
@@ -166,7 +162,11 @@ fn no_secret_reaches_a_snapshot_or_a_report() {
         let all = stdout(&output) + &stderr(&output) + &std::fs::read_to_string(&path).unwrap();
         let seed = std::fs::read_to_string(folder_of(scenario)).unwrap();
         // The seeds write their secrets in pieces; every piece of some length must be gone.
-        for piece in seed.lines().filter(|line| line.contains("secret") || line.contains("SECRET")).flat_map(|line| line.split('"').skip(1).step_by(2)) {
+        for piece in seed
+            .lines()
+            .filter(|line| line.contains("secret") || line.contains("SECRET"))
+            .flat_map(|line| line.split('"').skip(1).step_by(2))
+        {
             let random = piece.len() >= 12 && piece.chars().any(|c| c.is_ascii_digit()) && piece.chars().any(|c| c.is_ascii_uppercase());
             assert!(!random || piece.contains(['/', ':', ' ', '{']) || !all.contains(piece), "{scenario} leaks {piece}");
         }
@@ -200,7 +200,11 @@ fn plain_moto_is_scanned_too() {
     let result = json(&output);
     assert_valid(&result, &plimsoll_report::result_schema());
     let has = |check: &str, region: &str| {
-        result["findings"].as_array().unwrap().iter().any(|f| f["check"] == check && f["status"] == "fail" && f["resource"]["region"] == region)
+        result["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|f| f["check"] == check && f["status"] == "fail" && f["resource"]["region"] == region)
     };
     assert!(has("ecs-service-public-ip", "eu-west-3"), "{result:#}");
     assert!(!has("ecs-service-public-ip", "us-east-1"));

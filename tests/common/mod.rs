@@ -60,6 +60,7 @@ pub fn json(output: &Output) -> Value {
 /// Fails with every violation unless the result agrees with its schema.
 pub fn assert_valid(result: &Value, schema: &Value) {
     let validator = jsonschema::validator_for(schema).unwrap();
-    let errors: Vec<String> = validator.iter_errors(result).map(|error| format!("{} at {}", error, error.instance_path())).take(5).collect();
+    let errors: Vec<String> =
+        validator.iter_errors(result).map(|error| format!("{} at {}", error, error.instance_path())).take(5).collect();
     assert!(errors.is_empty(), "{errors:#?}");
 }

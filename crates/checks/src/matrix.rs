@@ -48,7 +48,15 @@ const PLACED: &[(Item, &[&str])] = &[
         ],
     ),
     (Item::DataEncryption, &["ecs-task-definition-efs-transit-unencrypted"]),
-    (Item::Audit, &["vpc-flow-logs-disabled", "vpc-flow-logs-incomplete", "vpc-flow-logs-task-eni-uncovered", "vpc-flow-logs-without-container-fields"]),
+    (
+        Item::Audit,
+        &[
+            "vpc-flow-logs-disabled",
+            "vpc-flow-logs-incomplete",
+            "vpc-flow-logs-task-eni-uncovered",
+            "vpc-flow-logs-without-container-fields",
+        ],
+    ),
 ];
 
 /// Without this check in the catalogue an item is unknown at best: what decides it is not read yet.
@@ -140,7 +148,8 @@ struct Verdicts<'v> {
 
 impl<'v> Verdicts<'v> {
     fn new(evaluation: &'v Evaluation) -> Self {
-        let mut outcomes: Vec<&Outcome> = evaluation.outcomes.iter().filter(|outcome| outcome.state != OutcomeState::NotApplicable).collect();
+        let mut outcomes: Vec<&Outcome> =
+            evaluation.outcomes.iter().filter(|outcome| outcome.state != OutcomeState::NotApplicable).collect();
         outcomes.sort_by_key(|outcome| (outcome.kind, outcome.index, outcome.check));
         let mut starts = FxHashMap::default();
         for (position, outcome) in outcomes.iter().enumerate() {
@@ -399,7 +408,9 @@ mod tests {
     #[test]
     fn an_item_whose_deciding_check_is_missing_is_unknown_at_best() {
         let matrix = matrix_of(fixture().shop());
-        for (item, id, _) in DECIDING.iter().filter(|(item, id, _)| *item != Item::HostPatching && !CHECKS.iter().any(|check| check.id == *id)) {
+        for (item, id, _) in
+            DECIDING.iter().filter(|(item, id, _)| *item != Item::HostPatching && !CHECKS.iter().any(|check| check.id == *id))
+        {
             assert_ne!(state(&matrix.workloads[0], *item).1, ItemState::Met, "{id}");
         }
     }

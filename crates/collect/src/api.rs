@@ -296,7 +296,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_is_not_of_the_protocol_is_malformed() {
-        for body in ["", "<html>sign in</html>", "{\"Aliases\": [{", "[]", "{\"Aliases\": 7}"] {
+        for body in ["", "<html>sign in</html>", "{\"Aliases\": [{", "[]", "null", "{\"Aliases\": 7}"] {
             let replay = Replay::new().on("ListAliases", move |_| Answer::Raw(200, body.to_owned()));
             let answer = aliases(&Api::in_test(), &replay).await;
             assert!(matches!(&answer, Err((code, _)) if code == "MalformedResponse"), "{body:?}: {answer:?}");

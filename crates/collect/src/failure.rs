@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::guard::Refusal;
+use crate::guard::{NoBody, Refusal};
 
 /// Characters of a message that are kept.
 const MAX_MESSAGE: usize = 300;
@@ -79,7 +79,12 @@ impl Failure {
             }
             _ => Self::MALFORMED_RESPONSE,
         };
-        Self::new(code, &chain(&error))
+        let said = match cause::<NoBody>(&error) {
+            Some(no_body) => no_body.to_string(),
+            // The SDK's own name for the phase, such as "dispatch failure", tells nobody anything.
+            None => chain(error.source().unwrap_or(&error)),
+        };
+        Self::new(code, said.trim_start_matches("unhandled error: "))
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Refusal {
 /// What the guard makes of a success without a body. The SDK takes it for an answer in which every list is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the answer has no body")]
-struct NoBody;
+pub(crate) struct NoBody;
 
 /// Refuses every operation that is not declared. Registered on every client.
 #[derive(Clone, Debug)]

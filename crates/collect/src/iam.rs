@@ -32,12 +32,8 @@ const GET_ACCOUNT_AUTHORIZATION_DETAILS: Operation = Operation {
     why: "roles, policies, users and groups: what tasks may do",
 };
 
-const LIST_ACCESS_KEYS: Operation = Operation {
-    service: "iam",
-    name: "ListAccessKeys",
-    permission: "iam:ListAccessKeys",
-    why: "whose access key a task definition holds",
-};
+const LIST_ACCESS_KEYS: Operation =
+    Operation { service: "iam", name: "ListAccessKeys", permission: "iam:ListAccessKeys", why: "whose access key a task definition holds" };
 
 const GET_ACCESS_KEY_LAST_USED: Operation = Operation {
     service: "iam",
@@ -47,8 +43,7 @@ const GET_ACCESS_KEY_LAST_USED: Operation = Operation {
 };
 
 /// Every operation that this collector calls.
-pub(crate) const OPERATIONS: &[Operation] =
-    &[GET_ACCOUNT_AUTHORIZATION_DETAILS, LIST_ACCESS_KEYS, GET_ACCESS_KEY_LAST_USED];
+pub(crate) const OPERATIONS: &[Operation] = &[GET_ACCOUNT_AUTHORIZATION_DETAILS, LIST_ACCESS_KEYS, GET_ACCESS_KEY_LAST_USED];
 
 /// The largest page that IAM gives.
 const PAGE: i32 = 1000;
@@ -266,8 +261,7 @@ fn inline(from: Option<Vec<types::PolicyDetail>>) -> Vec<PolicyDetail> {
 
 fn attached(from: Option<Vec<types::AttachedPolicy>>) -> Vec<AttachedPolicy> {
     let from = from.into_iter().flatten();
-    from.map(|policy| AttachedPolicy { policy_name: policy.policy_name, policy_arn: policy.policy_arn.unwrap_or_default() })
-        .collect()
+    from.map(|policy| AttachedPolicy { policy_name: policy.policy_name, policy_arn: policy.policy_arn.unwrap_or_default() }).collect()
 }
 
 fn boundary(from: types::AttachedPermissionsBoundary) -> AttachedPermissionsBoundary {

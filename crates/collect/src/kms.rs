@@ -29,15 +29,10 @@ pub(crate) const LIST_ALIASES: Operation = Operation {
     why: "the names of keys, and which keys are AWS's own",
 };
 
-const LIST_KEYS: Operation =
-    Operation { service: "kms", name: "ListKeys", permission: "kms:ListKeys", why: "the account's keys" };
+const LIST_KEYS: Operation = Operation { service: "kms", name: "ListKeys", permission: "kms:ListKeys", why: "the account's keys" };
 
-const DESCRIBE_KEY: Operation = Operation {
-    service: "kms",
-    name: "DescribeKey",
-    permission: "kms:DescribeKey",
-    why: "state and kind of a key",
-};
+const DESCRIBE_KEY: Operation =
+    Operation { service: "kms", name: "DescribeKey", permission: "kms:DescribeKey", why: "state and kind of a key" };
 
 const GET_KEY_POLICY: Operation =
     Operation { service: "kms", name: "GetKeyPolicy", permission: "kms:GetKeyPolicy", why: "who may use a key" };
@@ -50,8 +45,7 @@ const GET_KEY_ROTATION_STATUS: Operation = Operation {
 };
 
 /// Every operation that this collector calls.
-pub(crate) const OPERATIONS: &[Operation] =
-    &[LIST_ALIASES, LIST_KEYS, DESCRIBE_KEY, GET_KEY_POLICY, GET_KEY_ROTATION_STATUS];
+pub(crate) const OPERATIONS: &[Operation] = &[LIST_ALIASES, LIST_KEYS, DESCRIBE_KEY, GET_KEY_POLICY, GET_KEY_ROTATION_STATUS];
 
 /// The largest page of ListAliases.
 const ALIASES_PAGE: i32 = 100;
@@ -163,9 +157,8 @@ impl Listing {
         let reserved = self.aliases.iter().filter(|(name, _)| is_reserved(name));
         let aws_managed: BTreeSet<&str> = reserved.filter_map(|(_, target)| target.as_deref()).collect();
         let customers = self.keys.iter().filter(|(id, _)| !aws_managed.contains(id.as_str()));
-        let mut wanted: BTreeMap<String, Wanted<'a>> = customers
-            .map(|(id, arn)| (arn.clone(), Wanted { ask: Ask::For(id), referred_to_as: BTreeSet::new() }))
-            .collect();
+        let mut wanted: BTreeMap<String, Wanted<'a>> =
+            customers.map(|(id, arn)| (arn.clone(), Wanted { ask: Ask::For(id), referred_to_as: BTreeSet::new() })).collect();
         for reference in references(inventory) {
             if let Some((id, ask)) = self.resolve(api, reference) {
                 let key = wanted.entry(id).or_insert_with(|| Wanted { ask, referred_to_as: BTreeSet::new() });

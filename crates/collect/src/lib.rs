@@ -86,6 +86,7 @@ impl Default for Settings {
 /// Reads an account. What cannot be read becomes a gap; an error means that nothing could be.
 pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Inventory, CollectError> {
     regions::check_names(&settings.regions)?;
+    let _attention = interrupt.attention();
     let session = tokio::select! {
         biased;
         () = interrupt.triggered() => return Err(CollectError::Interrupted),

@@ -15,12 +15,8 @@ use crate::api::{Api, Operation};
 use crate::error::CollectError;
 use crate::failure::Failure;
 
-const DESCRIBE_REGIONS: Operation = Operation {
-    service: "ec2",
-    name: "DescribeRegions",
-    permission: "ec2:DescribeRegions",
-    why: "which Regions are enabled",
-};
+const DESCRIBE_REGIONS: Operation =
+    Operation { service: "ec2", name: "DescribeRegions", permission: "ec2:DescribeRegions", why: "which Regions are enabled" };
 
 /// Every operation that this collector calls.
 pub(crate) const OPERATIONS: &[Operation] = &[DESCRIBE_REGIONS];
@@ -30,11 +26,45 @@ const NOT_ENABLED: &str = "RegionNotEnabled";
 
 /// Region codes to guess from while AWS cannot be asked. Nothing else depends on this list.
 const KNOWN: &[&str] = &[
-    "af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2",
-    "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7",
-    "ca-central-1", "ca-west-1", "cn-north-1", "cn-northwest-1", "eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1",
-    "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "eusc-de-east-1", "il-central-1", "me-central-1", "me-south-1",
-    "mx-central-1", "sa-east-1", "us-east-1", "us-east-2", "us-gov-east-1", "us-gov-west-1", "us-west-1", "us-west-2",
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "eusc-de-east-1",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-west-1",
+    "us-west-2",
 ];
 
 /// The Region in which the first requests are sent: the configured one, unless the named ones are of another partition.

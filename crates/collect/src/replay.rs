@@ -12,9 +12,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-};
+use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
@@ -164,10 +162,9 @@ impl Replay {
         match answer {
             Answer::Json(body) => Some((200, body.to_string())),
             Answer::Xml(inside) if is_ec2 => Some((200, format!("<{operation}Response>{inside}</{operation}Response>"))),
-            Answer::Xml(inside) => Some((
-                200,
-                format!("<{operation}Response><{operation}Result>{inside}</{operation}Result></{operation}Response>"),
-            )),
+            Answer::Xml(inside) => {
+                Some((200, format!("<{operation}Response><{operation}Result>{inside}</{operation}Result></{operation}Response>")))
+            }
             Answer::Error(code) => {
                 let message = format!("{code} in test");
                 let body = if target.is_some() {
@@ -207,10 +204,7 @@ fn retries() -> RetryConfig {
 
 fn form(text: &str) -> Map<String, Value> {
     let decode = |part: &str| percent_encoding::percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
-    text.split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (decode(name), Value::String(decode(value))))
-        .collect()
+    text.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (decode(name), Value::String(decode(value)))).collect()
 }
 
 impl HttpConnector for Replay {

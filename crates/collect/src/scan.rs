@@ -68,7 +68,9 @@ impl Scan<'_> {
     async fn account(&self, home: &str) -> Result<(Inventory, Vec<String>), CollectError> {
         let api = self.api(Region::new(home));
         let client = self.session.ec2(home);
-        let regions = regions::to_scan(&api, &client, &self.settings.regions, self.session.region()).await?;
+        let regions = regions::to_scan(&api, &client, &self.settings.regions, self.session.region()).await;
+        api.finish();
+        let regions = regions?;
         let mut inventory = Inventory { gaps: api.take_gaps(), ..Inventory::default() };
 
         let global = self.api(Region::global());
@@ -84,6 +86,7 @@ impl Scan<'_> {
         });
         regional.absorb(principals);
         iam::access_keys(&global, &iam, &mut regional).await;
+        global.finish();
         inventory.absorb(regional);
         inventory.gaps.extend(global.take_gaps());
         Ok((inventory, regions))

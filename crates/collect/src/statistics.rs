@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
-};
+use aws_smithy_runtime_api::client::interceptors::context::{BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef};
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -130,7 +128,10 @@ mod tests {
 
     #[tokio::test]
     async fn ec2_and_iam_say_slow_down_in_xml() {
-        let replay = Replay::new().error("DescribeRegions", "RequestLimitExceeded").error("GetUser", "Throttling").error("ListAccessKeys", "AccessDenied");
+        let replay = Replay::new()
+            .error("DescribeRegions", "RequestLimitExceeded")
+            .error("GetUser", "Throttling")
+            .error("ListAccessKeys", "AccessDenied");
         replay.ec2().describe_regions().send().await.unwrap_err();
         replay.iam().list_access_keys().send().await.unwrap_err();
         assert_eq!(replay.statistics.calls()["ec2:DescribeRegions"], CallStatistics { calls: 8, throttled: 8 });

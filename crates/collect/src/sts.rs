@@ -32,12 +32,7 @@ pub(crate) struct Caller {
 }
 
 /// Finds out who we are. This is the first request, and so the one that tells what is wrong with the set-up.
-pub(crate) async fn caller(
-    session: &Session,
-    settings: &Settings,
-    region: &str,
-    interrupt: &Interrupt,
-) -> Result<Caller, CollectError> {
+pub(crate) async fn caller(session: &Session, settings: &Settings, region: &str, interrupt: &Interrupt) -> Result<Caller, CollectError> {
     let endpoint = Endpoint::default();
     let client = session.impatient().sts(region);
     let request = client.get_caller_identity().customize().interceptor(endpoint.clone()).send();
@@ -71,6 +66,8 @@ impl From<&CredentialsError> for Credentials {
         match error {
             CredentialsError::CredentialsNotLoaded(_) => Self::None,
             CredentialsError::InvalidConfiguration(_) => Self::Misconfigured,
+            // Instance metadata is the last place that is looked at: everywhere else there was nothing.
+            _ if failure::chain(error).contains("IMDS") => Self::None,
             _ => Self::Failed,
         }
     }

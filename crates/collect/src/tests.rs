@@ -113,7 +113,8 @@ async fn an_account_is_read_and_the_header_says_how() {
 async fn a_region_without_clusters_costs_no_request_to_ec2() {
     let replay = account().json("ListClusters", json!({"clusterArns": []}));
     collected(&replay).await;
-    let ec2: Vec<String> = replay.requests().into_iter().filter(|(_, body)| body["Version"] == "2016-11-15").map(|(name, _)| name).collect();
+    let ec2: Vec<String> =
+        replay.requests().into_iter().filter(|(_, body)| body["Version"] == "2016-11-15").map(|(name, _)| name).collect();
     assert_eq!(ec2, ["DescribeRegions"]);
 }
 
@@ -202,7 +203,8 @@ async fn a_service_that_keeps_silent_is_not_asked_again() {
     let inventory = scan(&session, &Settings::default(), &Interrupt::never()).await.unwrap();
     assert_eq!(inventory.clusters.len(), 1, "other services are read");
     assert_eq!(replay.count("DescribeKey"), 0);
-    let timeouts: Vec<String> = gaps(&inventory).into_iter().filter(|(_, code)| code == "Timeout").map(|(operation, _)| operation).collect();
+    let timeouts: Vec<String> =
+        gaps(&inventory).into_iter().filter(|(_, code)| code == "Timeout").map(|(operation, _)| operation).collect();
     assert_eq!(timeouts, ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListAliases", "kms:ListKeys"]);
 }
 
@@ -224,7 +226,10 @@ async fn an_endpoint_that_refuses_is_named_within_seconds() {
     let begun = Instant::now();
     let session = Session::new(config(Duration::from_secs(5)).into_builder().endpoint_url(&endpoint).build());
     let error = scan(&session, &Settings::default(), &Interrupt::never()).await.unwrap_err();
-    assert!(matches!(&error, CollectError::Unreachable { endpoint: named, source } if *named == endpoint && source.code == "ConnectError"), "{error:?}");
+    assert!(
+        matches!(&error, CollectError::Unreachable { endpoint: named, source } if *named == endpoint && source.code == "ConnectError"),
+        "{error:?}"
+    );
     assert!(error.hint().contains("AWS_ENDPOINT_URL"));
     assert!(begun.elapsed() < Duration::from_secs(5));
 }
@@ -270,17 +275,27 @@ fn child() {
         external_id: Some("id".to_owned()),
         ..Settings::default()
     };
+    let interrupt = if std::env::var_os("TEST_CTRL_C").is_some() { Interrupt::on_ctrl_c() } else { Interrupt::never() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    match runtime.block_on(collect(&settings, Interrupt::never())) {
+    match runtime.block_on(collect(&settings, interrupt.clone())) {
+        Ok(inventory) if interrupt.is_triggered() => {
+            println!("complete: {}, clusters: {}", inventory.header.complete, inventory.clusters.len());
+            std::thread::sleep(Duration::from_secs(20));
+        }
         Ok(inventory) => println!("caller: {}", inventory.header.caller),
         Err(error) => println!("error: {error}\nhint: {}\ndebug: {error:?}", error.hint()),
     }
 }
 
-async fn in_environment(variables: &[(&str, &str)]) -> String {
+fn child_in(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "tests::child", "--ignored", "--nocapture"]);
     command.env_clear().env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", "/nonexistent").envs(variables.iter().copied());
+    command
+}
+
+async fn in_environment(variables: &[(&str, &str)]) -> String {
+    let mut command = child_in(variables);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -296,7 +311,8 @@ async fn a_named_profile_wins_over_keys_in_the_environment() {
     let folder = std::env::temp_dir().join(format!("plimsoll-collect-profile-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let (file, none) = (folder.join("config"), folder.join("none"));
-    std::fs::write(&file, "[profile audit]\naws_access_key_id = AKIAFROMPROFILE00000\naws_secret_access_key = x\n[profile empty]\n").unwrap();
+    std::fs::write(&file, "[profile audit]\naws_access_key_id = AKIAFROMPROFILE00000\naws_secret_access_key = x\n[profile empty]\n")
+        .unwrap();
     let replay = account();
     let endpoint = replay.serve().await;
     let variables = |profile: &'static str| {
@@ -341,4 +357,30 @@ async fn a_role_is_assumed_first_and_told_when_it_cannot_be() {
     let endpoint = replay.serve().await;
     let told = in_environment(&[variables[0], variables[1], ("AWS_ENDPOINT_URL", &endpoint), variables[3]]).await;
     assert!(told.contains(&format!("error: cannot assume {role}\nhint: allow sts:AssumeRole")), "{told}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_a_collection_and_a_second_one_the_process() {
+    let (asked, mut waits) = tokio::sync::mpsc::unbounded_channel();
+    let replay = account().on("DescribeKey", move |_| {
+        asked.send(()).unwrap();
+        Answer::Silence
+    });
+    let endpoint = replay.serve().await;
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", "AKIAFROMENVIRONMENT0"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("TEST_CTRL_C", "1"),
+    ];
+    let mut child = child_in(&variables).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let pid = child.id().to_string();
+    let interrupt = || assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    waits.recv().await.unwrap();
+    interrupt();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    assert!(lines.any(|line| line.unwrap().contains("complete: false, clusters: 1")));
+    interrupt();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }

@@ -59,7 +59,9 @@ pub(crate) fn unread<'r>(result: &'r ScanResult) -> Vec<Unread<'r>> {
         }
     }
     let mut all: Vec<_> = all.into_values().collect();
-    all.sort_by_key(|unread| (unread.is_never_asked(), Reverse(unread.verdicts()), Reverse(unread.places.values().map(BTreeSet::len).sum::<usize>())));
+    all.sort_by_key(|unread| {
+        (unread.is_never_asked(), Reverse(unread.verdicts()), Reverse(unread.places.values().map(BTreeSet::len).sum::<usize>()))
+    });
     all
 }
 
@@ -109,7 +111,11 @@ impl Unread<'_> {
     pub(crate) fn what(&self) -> String {
         if self.is_never_asked() {
             self.services.iter().map(|service| shown(service, SHORT)).collect::<Vec<_>>().join(", ")
-        } else if self.operation.is_empty() { "other reasons".to_owned() } else { shown(self.operation, SHORT) }
+        } else if self.operation.is_empty() {
+            "other reasons".to_owned()
+        } else {
+            shown(self.operation, SHORT)
+        }
     }
 
     /// Where it failed, in a few words.

@@ -120,7 +120,12 @@ fn is_written(host: Node<'_, ContainerInstance>) -> Result<bool, Unknown> {
         }
         let elsewhere = data.configured_elsewhere || data.unresolved.contains(SETTING) || data.unreadable.is_some();
         if elsewhere {
-            return Err(undecided(host, "ec2:DescribeInstanceAttribute", "Unresolved", "user data takes the agent configuration from elsewhere"));
+            return Err(undecided(
+                host,
+                "ec2:DescribeInstanceAttribute",
+                "Unresolved",
+                "user data takes the agent configuration from elsewhere",
+            ));
         }
     }
     let image = match instance.image() {

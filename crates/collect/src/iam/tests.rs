@@ -106,7 +106,10 @@ async fn principals_and_policies_come_with_few_pages() {
     assert_eq!(trust.0, json!({"Statement": [{"Effect": "Allow", "Resource": "a%25+"}]}), "decoded once");
     assert_eq!(role.role_policy_list[0].policy_document.as_ref().unwrap().0, json!("{\"Statement\""), "no JSON stays text");
     assert_eq!(role.attached_managed_policies[0].policy_arn, "arn:aws:iam::aws:policy/ReadOnlyAccess");
-    assert_eq!(role.permissions_boundary.as_ref().unwrap().permissions_boundary_arn.as_deref(), Some("arn:aws:iam::111111111111:policy/edge"));
+    assert_eq!(
+        role.permissions_boundary.as_ref().unwrap().permissions_boundary_arn.as_deref(),
+        Some("arn:aws:iam::111111111111:policy/edge")
+    );
     assert_eq!(role.role_last_used.as_ref().unwrap().last_used_date.unwrap().to_string(), "2025-01-02T03:04:05Z");
     assert_eq!((role.tags[0].key.as_str(), role.tags[0].value.as_str()), ("team", "payments"));
     assert_eq!(inventory.instance_profiles[0].data.roles[0].role_name, "task");

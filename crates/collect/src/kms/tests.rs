@@ -33,8 +33,7 @@ fn account() -> Replay {
         })
         .on("ListKeys", |request| {
             assert_eq!(request["Limit"], 1000);
-            let keys: Vec<Value> =
-                [CUSTOMERS, UNUSED, AWS_EBS, AWS_SSM].iter().map(|id| json!({"KeyId": id, "KeyArn": arn(id)})).collect();
+            let keys: Vec<Value> = [CUSTOMERS, UNUSED, AWS_EBS, AWS_SSM].iter().map(|id| json!({"KeyId": id, "KeyArn": arn(id)})).collect();
             Answer::Json(json!({"Keys": keys, "Truncated": false}))
         })
         .on("DescribeKey", |request| {

@@ -88,10 +88,7 @@ fn what_cannot_be_a_region_is_refused_before_anything_is_sent() {
 
 #[test]
 fn a_region_that_does_not_answer_may_be_mistyped() {
-    assert_eq!(
-        perhaps_mistyped("eu-wst-3").unwrap().to_string(),
-        "there is no AWS Region eu-wst-3, did you mean eu-west-3?"
-    );
+    assert_eq!(perhaps_mistyped("eu-wst-3").unwrap().to_string(), "there is no AWS Region eu-wst-3, did you mean eu-west-3?");
     assert!(perhaps_mistyped("eu-west-3").is_none());
 }
 
