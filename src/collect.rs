@@ -53,7 +53,7 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
         timeout: Duration::from_secs(target.timeout),
         all_revisions: target.all_revisions,
         fingerprint_key: target.fingerprint_key.as_ref().map(|key| key.clone().into_bytes()),
-        progress: screen.progress,
+        progress: screen.progress(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

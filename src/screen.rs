@@ -15,11 +15,8 @@ const DEFAULT_WIDTH: usize = 100;
 pub(crate) struct Screen {
     width: usize,
     color: bool,
-    verbose: bool,
-    /// Whether to show progress on stderr.
-    pub(crate) progress: bool,
-    /// Whether to write notes to stderr.
-    pub(crate) notes: bool,
+    /// -1 for quiet, 0, 1, 2…
+    verbosity: i8,
 }
 
 impl Screen {
@@ -28,19 +25,21 @@ impl Screen {
         let columns =
             std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| (20..=1000).contains(columns));
         let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-        let verbosity = arguments.verbosity();
         Self {
             width: columns.or(terminal).unwrap_or(DEFAULT_WIDTH),
             color: stdout().is_terminal() && !arguments.no_color && !set("NO_COLOR"),
-            verbose: verbosity > 0,
-            progress: stderr().is_terminal() && verbosity == 0,
-            notes: verbosity >= 0,
+            verbosity: arguments.verbosity(),
         }
+    }
+
+    /// Whether to show progress on stderr: on a terminal, where no log runs.
+    pub(crate) fn progress(self) -> bool {
+        stderr().is_terminal() && self.verbosity == 0
     }
 
     /// How to lay out a table on stdout.
     pub(crate) fn table(self) -> TableOptions {
-        TableOptions { width: self.width, color: self.color, verbose: self.verbose, action, ..TableOptions::default() }
+        TableOptions { width: self.width, color: self.color, verbose: self.verbosity > 0, action, ..TableOptions::default() }
     }
 
     /// How to lay out a table in a file.
@@ -50,7 +49,7 @@ impl Screen {
 
     /// Says something on stderr.
     pub(crate) fn note(self, text: &str) {
-        if self.notes {
+        if self.verbosity >= 0 {
             eprintln!("{}", plimsoll_report::inline(text));
         }
     }

@@ -1,9 +1,11 @@
 //! The command line without any emulator: snapshots good and bad, wrong usage, no credentials, dead endpoints.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test that goes wrong should panic")]
 
 mod common;
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use common::{against, assert_valid, bare, json, snapshot, stderr, stdout};
@@ -78,7 +80,6 @@ fn reports_go_to_files_that_only_their_owner_reads() {
         .stdout("");
     assert!(std::fs::read_to_string(&table).unwrap().contains("ecs-service-public-ip"));
     assert!(serde_json::from_slice::<serde_json::Value>(&std::fs::read(&data).unwrap()).is_ok());
-    use std::os::unix::fs::PermissionsExt as _;
     for file in [&table, &data, &path] {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
     }

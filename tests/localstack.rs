@@ -1,5 +1,6 @@
 //! The scenarios of `localstack/` and a plain moto server, scanned live. `make test` starts and seeds the emulators and
 //! names them in `PLIMSOLL_LOCALSTACK` and `PLIMSOLL_MOTO`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test that goes wrong should panic")]
 
 mod common;
 

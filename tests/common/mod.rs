@@ -10,10 +10,10 @@ use plimsoll_model::{Inventory, write_file};
 use serde_json::Value;
 
 /// A port on which nothing listens.
-pub const NOWHERE: &str = "http://127.0.0.1:1";
+pub(crate) const NOWHERE: &str = "http://127.0.0.1:1";
 
 /// The binary without credentials and with an endpoint that refuses.
-pub fn bare() -> Command {
+pub(crate) fn bare() -> Command {
     let mut command = Command::cargo_bin("plimsoll").unwrap();
     command
         .env_clear()
@@ -28,7 +28,7 @@ pub fn bare() -> Command {
 }
 
 /// The binary with dummy credentials of an account, against an endpoint on this machine.
-pub fn against(endpoint: &str, account: &str) -> Command {
+pub(crate) fn against(endpoint: &str, account: &str) -> Command {
     assert!(endpoint.starts_with("http://127.0.0.1:"), "{endpoint} is not on this machine");
     let mut command = bare();
     command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_ACCESS_KEY_ID", account).env("AWS_SECRET_ACCESS_KEY", "test");
@@ -36,29 +36,29 @@ pub fn against(endpoint: &str, account: &str) -> Command {
 }
 
 /// Writes a snapshot of a fixture.
-pub fn snapshot(inventory: &Inventory, folder: &Path, name: &str) -> std::path::PathBuf {
+pub(crate) fn snapshot(inventory: &Inventory, folder: &Path, name: &str) -> std::path::PathBuf {
     let path = folder.join(name);
     write_file(inventory, &path).unwrap();
     path
 }
 
 /// What was written to stdout, as text.
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 /// What was written to stderr, as text.
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// What was written to stdout, as JSON.
-pub fn json(output: &Output) -> Value {
+pub(crate) fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}\nstdout: {}\nstderr: {}", stdout(output), stderr(output)))
 }
 
 /// Fails with every violation unless the result agrees with its schema.
-pub fn assert_valid(result: &Value, schema: &Value) {
+pub(crate) fn assert_valid(result: &Value, schema: &Value) {
     let validator = jsonschema::validator_for(schema).unwrap();
     let errors: Vec<String> =
         validator.iter_errors(result).map(|error| format!("{} at {}", error, error.instance_path())).take(5).collect();

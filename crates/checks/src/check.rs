@@ -218,6 +218,7 @@ impl Failure {
     }
 
     /// Makes it the judgement.
+    #[expect(clippy::unnecessary_wraps, reason = "a judgement may also be unknown; this one is not")]
     pub(crate) fn verdict(self) -> Judgement {
         Ok(Verdict::Fail(Box::new(self)))
     }

@@ -255,7 +255,7 @@ impl<'e> Verdicts<'e> {
         finding.confidence = failure.confidence;
         finding.path = failure.path;
         if let Some(launch) = context.launch {
-            finding.responsibility = self.responsibility(launch).as_str().to_owned();
+            self.responsibility(launch).as_str().clone_into(&mut finding.responsibility);
         }
         self.evaluation.summary.fail.add(finding.severity);
         self.evaluation.findings.push(finding);
@@ -408,7 +408,7 @@ fn reason(gap: &Gap) -> String {
 }
 
 /// How the surroundings of a resource move the severity of a failure, at most one step.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Context {
     lowers: bool,
     reason: &'static str,

@@ -98,11 +98,11 @@ fn party_key(party: Party) -> &'static str {
 fn party(item: Item, launch: LaunchKind) -> Party {
     use LaunchKind::{Ec2, External, Fargate, ManagedInstances, Unknown};
     match (item, launch) {
-        (_, Unknown) => Party::Shared,
         (Item::KernelIsolation | Item::Agent, Fargate) | (Item::HostPatching | Item::Agent, ManagedInstances) => Party::Aws,
         (Item::HostPatching | Item::DataEncryption | Item::Runtime | Item::Audit, Fargate)
         | (Item::KernelIsolation | Item::DataEncryption | Item::Runtime | Item::Audit, ManagedInstances)
-        | (Item::Audit, Ec2 | External) => Party::Shared,
+        | (Item::Audit, Ec2 | External)
+        | (_, Unknown) => Party::Shared,
         _ => Party::Customer,
     }
 }

@@ -75,7 +75,7 @@ impl Scan<'_> {
 
         let global = self.api(Region::global());
         let iam = self.session.iam(home);
-        let (principals, mut regional) = join!(iam::collect(&global, &iam), async {
+        let (principals, mut regional) = join!(self.principals(&global, &iam), async {
             let regions = stream::iter(&regions).map(|region| self.region(region));
             let done = regions.buffer_unordered(REGIONS_AT_ONCE);
             done.fold(Inventory::default(), |mut all, one| async {
@@ -86,10 +86,15 @@ impl Scan<'_> {
         });
         regional.absorb(principals);
         iam::access_keys(&global, &iam, &mut regional).await;
-        global.finish();
         inventory.absorb(regional);
         inventory.gaps.extend(global.take_gaps());
         Ok((inventory, regions))
+    }
+
+    async fn principals(&self, api: &Api, client: &aws_sdk_iam::Client) -> Inventory {
+        let principals = iam::collect(api, client).await;
+        api.finish();
+        principals
     }
 
     async fn region(&self, name: &str) -> Inventory {

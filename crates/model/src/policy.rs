@@ -228,12 +228,9 @@ mod tests {
     #[test]
     fn what_does_not_parse_is_an_error_and_not_an_empty_policy() {
         assert_eq!(PolicyDocument::from_text("{oops").statements(), Err(PolicyError::NotJson));
-        for text in [
-            r#"{}"#,
-            r#"{"Statement": 3}"#,
-            r#"{"Statement": [{"Effect": "Maybe"}]}"#,
-            r#"{"Statement": [{"Effect": "Allow", "Action": 4}]}"#,
-        ] {
+        for text in
+            ["{}", r#"{"Statement": 3}"#, r#"{"Statement": [{"Effect": "Maybe"}]}"#, r#"{"Statement": [{"Effect": "Allow", "Action": 4}]}"#]
+        {
             assert!(matches!(PolicyDocument::from_text(text).statements(), Err(PolicyError::Statement(_))), "{text}");
         }
     }
