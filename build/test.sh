@@ -21,4 +21,5 @@ PLIMSOLL_MOTO=$(localstack/moto.sh)
 export PLIMSOLL_LOCALSTACK PLIMSOLL_MOTO
 rm -f target/localstack.url target/localstack.log
 localstack/seed.sh --endpoint "$PLIMSOLL_LOCALSTACK" all
+localstack/seed.sh --moto --endpoint "$PLIMSOLL_MOTO"
 eval "$CARGO test --workspace --features localstack"

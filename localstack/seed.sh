@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Seeds scenarios with the Python that start.sh installed: seed.sh all | SCENARIO...
+# Seeds scenarios with the Python that start.sh installed: seed.sh all | SCENARIO...; seed.sh --moto: plain moto.
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -8,4 +8,9 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 python=${PLIMSOLL_LOCALSTACK_HOME:-$here/.cache}/venv/bin/python
 [ -x "$python" ] || die "nothing is installed yet; run $here/start.sh first"
-exec "$python" -B "$here/seed.py" "$@"
+script=seed.py
+if [ "${1:-}" = --moto ]; then
+  script=seed_moto.py
+  shift
+fi
+exec "$python" -B "$here/$script" "$@"

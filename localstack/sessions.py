@@ -25,6 +25,8 @@ class Session:
 
     def __init__(self, endpoint: str, account: str, region: str) -> None:
         """A 12-digit access key id selects the account; the secret is not checked."""
+        if not is_loopback(endpoint):
+            raise NotLoopbackError(endpoint)
         self.account = account
         self.region = region
         self._endpoint = endpoint

@@ -66,8 +66,8 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
     collected.map_err(|error| {
         let hint = error.hint();
         match error {
-            CollectError::UnknownRegion { .. } => Failure::usage(error, hint),
             CollectError::Interrupted => Failure::interrupted(error),
+            wrong if wrong.is_usage() => Failure::usage(wrong, hint),
             _ => Failure::nothing_scanned(error, hint),
         }
     })

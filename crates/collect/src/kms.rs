@@ -278,6 +278,12 @@ async fn describe(api: &Api, client: &Client, id: String, wanted: Wanted<'_>) ->
         }
     };
     let (policy, rotation) = join!(policy, rotation);
+    for gap in [metadata.as_ref().err(), policy.as_ref().err(), rotation.as_ref().err()].into_iter().flatten() {
+        // What was not asked on purpose is no hole in the scan.
+        if gap.code != Gap::NOT_COLLECTED {
+            api.gap(gap.clone());
+        }
+    }
     let key_id = known.map(|key| key.arn.clone()).filter(|arn| !arn.is_empty()).unwrap_or(id);
     Some(Key {
         key_id,
