@@ -66,6 +66,8 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
     collected.map_err(|error| {
         let hint = error.hint();
         match error {
+            // Where they were looked for is a long list that says no more than this.
+            CollectError::NoCredentials { .. } => Failure::nothing_scanned(anyhow::anyhow!("no AWS credentials found"), hint),
             CollectError::Interrupted => Failure::interrupted(error),
             wrong if wrong.is_usage() => Failure::usage(wrong, hint),
             _ => Failure::nothing_scanned(error, hint),

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use plimsoll_model::{Confidence, Finding, Party, PathStep, ResourceRef, ScanResult, ScanSummary, Severity, Status, Summary};
+use plimsoll_model::{Arn, Confidence, Finding, Party, PathStep, ResourceRef, ScanResult, ScanSummary, Severity, Status, Summary};
 
 use crate::display::{LONG, SHORT, cells, count, cut_middle, name, number, padding, shown, wrap};
 use crate::fold::{Block, Entry, Group, Plan, by_check};
@@ -387,7 +387,7 @@ fn paragraph((style, label, text): &(Style, &str, String), width: usize) -> Vec<
 /// The attack path in one sentence.
 fn path(finding: &Finding) -> Option<String> {
     let hop = |step: &PathStep| {
-        let end = step.arn.rsplit_once(':').map_or(step.arn.as_str(), |(_, end)| end);
+        let end = Arn::parse(&step.arn).map_or(step.arn.as_str(), |arn| arn.resource);
         format!("{} ({})", name(end), shown(&step.via, 60))
     };
     (!finding.path.is_empty()).then(|| finding.path.iter().map(hop).collect::<Vec<_>>().join(" → "))
