@@ -22,7 +22,7 @@ bench: ## What plimsoll itself costs, as ratios
 
 generate: ## Rewrite the registry of checks, the check reference and the schemas
 	$(CARGO) run -q -p plimsoll-checks --example generate
-	$(CARGO) run -q -p plimsoll-checks --example pages
+	$(CARGO) run -q --example pages
 	$(CARGO) run -q -- schema result > docs/schema/result.schema.json
 	$(CARGO) run -q -- schema snapshot > docs/schema/snapshot.schema.json
 	$(CARGO) run -q -- schema responsibility > docs/schema/responsibility.schema.json

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 cargo fmt --all --check
 eval "$CARGO clippy --workspace --all-targets --all-features -- -D warnings"
 eval "$CARGO run -q -p plimsoll-checks --example generate -- --check"
-eval "$CARGO run -q -p plimsoll-checks --example pages -- --check"
+eval "$CARGO run -q --example pages -- --check"
 
 deny=$(command -v cargo-deny || true)
 if [ -z "$deny" ]; then

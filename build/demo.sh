@@ -9,7 +9,7 @@ localstack/start.sh >/dev/null &
 starting=$!
 eval "$CARGO build"
 wait "$starting"
-trap 'localstack/stop.sh' EXIT
+trap 'localstack/stop.sh >/dev/null 2>&1' EXIT
 endpoint=http://127.0.0.1:$PLIMSOLL_LOCALSTACK_PORT
 localstack/seed.sh --endpoint "$endpoint" demo
 

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use plimsoll_checks::{CHECKS, Check, Selection};
-use plimsoll_report::{ByPlatform, CheckPage, CheckRow, check_page, checks_table};
+use plimsoll_report::{CheckRow, check_page, checks_table};
 use serde_json::{Value, json};
 
 use crate::arguments::{CatalogueCommand, CatalogueOptions, MatrixFormat};
 use crate::failure::Failure;
+use crate::page::page;
 use crate::screen::Screen;
 
 pub(crate) fn run(options: &CatalogueOptions, screen: &Screen) -> Result<ExitCode, Failure> {
@@ -26,7 +27,7 @@ pub(crate) fn run(options: &CatalogueOptions, screen: &Screen) -> Result<ExitCod
     let written = match options.format {
         MatrixFormat::Json => as_json(&checks, &mut out),
         MatrixFormat::Table if all => as_list(&checks, screen, &mut out),
-        MatrixFormat::Table => checks.iter().try_for_each(|check| page(check, screen, &mut out)),
+        MatrixFormat::Table => checks.iter().try_for_each(|check| check_page(&page(check, &check.controls()), &screen.table(), &mut out)),
     };
     written
         .and_then(|()| out.flush())
@@ -42,26 +43,6 @@ fn as_list(checks: &[&Check], screen: &Screen, out: &mut impl Write) -> io::Resu
         .collect();
     rows.sort_by_key(|row| (row.area, std::cmp::Reverse(row.severity), row.id));
     checks_table(&rows, &screen.table(), out)
-}
-
-fn page(check: &Check, screen: &Screen, out: &mut impl Write) -> io::Result<()> {
-    let controls = check.controls();
-    let by = check.responsibility;
-    let page = CheckPage {
-        id: check.id,
-        title: check.title,
-        severity: check.severity,
-        area: check.area.as_str(),
-        resource: check.resource,
-        responsibility: ByPlatform { fargate: by.fargate.as_str(), ec2: by.ec2.as_str(), eks: by.eks.as_str() },
-        needs: check.needs,
-        why: check.why,
-        fails_when: check.fails_when,
-        remediation: check.remediation.text,
-        cli: check.remediation.cli,
-        compliance: &controls,
-    };
-    check_page(&page, &screen.table(), out)
 }
 
 fn as_json(checks: &[&Check], out: &mut impl Write) -> io::Result<()> {

@@ -10,6 +10,7 @@ mod collect;
 mod demo;
 mod failure;
 mod output;
+mod page;
 mod permissions;
 mod responsibility;
 mod scan;

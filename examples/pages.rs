@@ -1,6 +1,8 @@
 //! Writes the check reference of the book, `docs/src/checks/`, and its part of `docs/src/SUMMARY.md`. With `--check` it
 //! writes nothing and fails when a page is not what it would write. Run by `make generate`.
-#![allow(clippy::disallowed_methods, reason = "a generator reads and writes files")]
+
+#[path = "../src/page.rs"]
+mod page;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use plimsoll_checks::{CHECKS, Check};
-use plimsoll_report::{ByPlatform, CheckPage, check_page_markdown};
+use plimsoll_report::check_page_markdown;
 
 const BEGIN: &str = "<!-- checks -->";
 
 fn main() -> ExitCode {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src");
     let files = match files(&source) {
         Ok(files) => files,
         Err(error) => return failed(&error),
@@ -43,7 +45,7 @@ fn files(source: &Path) -> std::io::Result<BTreeMap<PathBuf, String>> {
     checks.sort_by_key(|check| (check.area.as_str(), check.id));
     let (mut contents, mut list, mut area) = (String::new(), String::from("# Checks\n"), "");
     for check in checks {
-        files.insert(source.join(format!("checks/{}.md", check.id)), page(check)?);
+        files.insert(source.join(format!("checks/{}.md", check.id)), markdown(check)?);
         // Writing to a String cannot fail.
         writeln!(contents, "  - [{}](checks/{}.md)", check.id, check.id).ok();
         if check.area.as_str() != area {
@@ -60,24 +62,8 @@ fn files(source: &Path) -> std::io::Result<BTreeMap<PathBuf, String>> {
     Ok(files)
 }
 
-fn page(check: &Check) -> std::io::Result<String> {
-    let controls = check.controls();
-    let by = check.responsibility;
-    let page = CheckPage {
-        id: check.id,
-        title: check.title,
-        severity: check.severity,
-        area: check.area.as_str(),
-        resource: check.resource,
-        responsibility: ByPlatform { fargate: by.fargate.as_str(), ec2: by.ec2.as_str(), eks: by.eks.as_str() },
-        needs: check.needs,
-        why: check.why,
-        fails_when: check.fails_when,
-        remediation: check.remediation.text,
-        cli: check.remediation.cli,
-        compliance: &controls,
-    };
+fn markdown(check: &Check) -> std::io::Result<String> {
     let mut text = Vec::new();
-    check_page_markdown(&page, &mut text)?;
+    check_page_markdown(&page::page(check, &check.controls()), &mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
