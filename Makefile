@@ -6,19 +6,19 @@ CARGO := RUSTC_BOOTSTRAP=1 cargo -Zprofile-hint-mostly-unused --config build/fas
 .PHONY: demo test check ci bench docs generate release demo-snapshot
 
 demo: ## Build, start LocalStack, seed the sample account and scan it
-	@CARGO='$(CARGO)' build/demo.sh
+	@PLIMSOLL_CARGO='$(CARGO)' build/demo.sh
 
 test: ## Every test, those against LocalStack and moto included
-	@CARGO='$(CARGO)' build/test.sh
+	@PLIMSOLL_CARGO='$(CARGO)' build/test.sh
 
 check: ## Format, lints, generated files, dependencies
-	@CARGO='$(CARGO)' build/check.sh
+	@PLIMSOLL_CARGO='$(CARGO)' build/check.sh
 
 ci: check test
 
 bench: ## What plimsoll itself costs, as ratios
 	$(CARGO) bench -p plimsoll-checks
-	@CARGO='$(CARGO)' build/bench.sh
+	@PLIMSOLL_CARGO='$(CARGO)' build/bench.sh
 
 generate: ## Rewrite the registry of checks, the check reference and the schemas
 	$(CARGO) run -q -p plimsoll-checks --example generate

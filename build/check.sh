@@ -2,12 +2,12 @@
 # Format, lints, generated files and dependencies. Installs cargo-deny under target/tools when it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-: "${CARGO:=cargo}"
+: "${PLIMSOLL_CARGO:=cargo}"
 
 cargo fmt --all --check
-eval "$CARGO clippy --workspace --all-targets --all-features -- -D warnings"
-eval "$CARGO run -q -p plimsoll-checks --example generate -- --check"
-eval "$CARGO run -q --example pages -- --check"
+eval "$PLIMSOLL_CARGO clippy --workspace --all-targets --all-features -- -D warnings"
+eval "$PLIMSOLL_CARGO run -q -p plimsoll-checks --example generate -- --check"
+eval "$PLIMSOLL_CARGO run -q --example pages -- --check"
 
 deny=$(command -v cargo-deny || true)
 if [ -z "$deny" ]; then

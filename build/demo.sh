@@ -2,12 +2,12 @@
 # Builds, starts LocalStack, seeds the sample account and scans it live. Needs no AWS account and no Docker.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-: "${CARGO:=cargo}"
+: "${PLIMSOLL_CARGO:=cargo}"
 export PLIMSOLL_LOCALSTACK_PORT=${PLIMSOLL_LOCALSTACK_PORT:-4566}
 
 localstack/start.sh >/dev/null &
 starting=$!
-eval "$CARGO build"
+eval "$PLIMSOLL_CARGO build"
 wait "$starting"
 trap 'localstack/stop.sh >/dev/null 2>&1' EXIT
 endpoint=http://127.0.0.1:$PLIMSOLL_LOCALSTACK_PORT

@@ -3,7 +3,7 @@
 # Installs the emulators into localstack/.cache when they are missing. Never touches a real AWS account.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-: "${CARGO:=cargo}"
+: "${PLIMSOLL_CARGO:=cargo}"
 export PLIMSOLL_LOCALSTACK_PORT=${PLIMSOLL_LOCALSTACK_PORT:-4577} PLIMSOLL_MOTO_PORT=${PLIMSOLL_MOTO_PORT:-5577}
 
 trap 'localstack/stop.sh >/dev/null 2>&1 || true' EXIT
@@ -11,7 +11,7 @@ mkdir -p target
 # The emulators install and start while the compiler works.
 localstack/start.sh >target/localstack.url 2>target/localstack.log &
 starting=$!
-eval "$CARGO test --workspace --features localstack --no-run"
+eval "$PLIMSOLL_CARGO test --workspace --features localstack --no-run"
 if ! wait "$starting"; then
     cat target/localstack.log >&2
     exit 1
@@ -22,4 +22,4 @@ export PLIMSOLL_LOCALSTACK PLIMSOLL_MOTO
 rm -f target/localstack.url target/localstack.log
 localstack/seed.sh --endpoint "$PLIMSOLL_LOCALSTACK" all
 localstack/seed.sh --moto --endpoint "$PLIMSOLL_MOTO"
-eval "$CARGO test --workspace --features localstack"
+eval "$PLIMSOLL_CARGO test --workspace --features localstack"

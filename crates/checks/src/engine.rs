@@ -1,10 +1,12 @@
 //! Runs checks over an estate and turns judgements into findings: identity, context, coverage, order.
 
+use std::sync::Arc;
+
 use plimsoll_graph::{Estate, Node};
 use plimsoll_model::aws::ecs::TaskDefinition;
 use plimsoll_model::{
-    AccountId, Arn, Confidence, Finding, Gap, LaunchKind, Region, Remediation, Resource, ResourceRef, Severity, Status, Summary,
-    finding_id, partition_of,
+    AccountId, Arn, Compliance, Confidence, Finding, Gap, LaunchKind, Region, Remediation, Resource, ResourceRef, Severity, Status,
+    Summary, finding_id, partition_of,
 };
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -128,7 +130,16 @@ pub struct Evaluation {
 pub fn evaluate<'e>(estate: &'e Estate<'e>, selection: &Selection, options: Options) -> Evaluation {
     let mut evaluation = Evaluation { checks: selection.0.clone(), ..Evaluation::default() };
     for (check, position) in selection.0.iter().zip(0_u16..) {
-        let mut verdicts = Verdicts { estate, check, position, options, holes: holes(estate, check), looked_clean: Vec::new(), evaluation };
+        let mut verdicts = Verdicts {
+            estate,
+            check,
+            position,
+            options,
+            controls: Arc::new(check.controls()),
+            holes: holes(estate, check),
+            looked_clean: Vec::new(),
+            evaluation,
+        };
         (check.evaluate)(estate, &mut verdicts);
         verdicts.report_holes();
         evaluation = verdicts.evaluation;
@@ -168,6 +179,7 @@ pub struct Verdicts<'e> {
     check: &'static Check,
     position: u16,
     options: Options,
+    controls: Arc<Compliance>,
     holes: Vec<Hole>,
     // Account and Region of resources that would pass but for a hole.
     looked_clean: Vec<(AccountId, Region)>,
@@ -251,11 +263,11 @@ impl<'e> Verdicts<'e> {
         let base = failure.severity.unwrap_or(self.check.severity);
         let mut finding = self.finding(resource, Status::Fail, base, failure.message, failure.evidence, &failure.discriminator);
         finding.severity = if context.lowers { base.lower() } else { base };
-        context.reason.clone_into(&mut finding.severity_reason);
+        finding.severity_reason = context.reason.into();
         finding.confidence = failure.confidence;
         finding.path = failure.path;
         if let Some(launch) = context.launch {
-            self.responsibility(launch).as_str().clone_into(&mut finding.responsibility);
+            finding.responsibility = self.responsibility(launch).as_str().into();
         }
         self.evaluation.summary.fail.add(finding.severity);
         self.evaluation.findings.push(finding);
@@ -287,20 +299,20 @@ impl<'e> Verdicts<'e> {
         let check = self.check;
         Finding {
             id: finding_id(check.id, &resource.arn, discriminator),
-            check: check.id.to_owned(),
+            check: check.id.into(),
             status,
             severity,
             base_severity: severity,
-            severity_reason: String::new(),
+            severity_reason: "".into(),
             confidence: Confidence::Certain,
-            title: check.title.to_owned(),
+            title: check.title.into(),
             message,
             resource,
             evidence,
             path: Vec::new(),
-            responsibility: self.default_responsibility().as_str().to_owned(),
-            remediation: Remediation { text: check.remediation.text.to_owned(), cli: check.remediation.cli.to_owned() },
-            compliance: check.controls(),
+            responsibility: self.default_responsibility().as_str().into(),
+            remediation: Remediation { text: check.remediation.text.into(), cli: check.remediation.cli.into() },
+            compliance: Arc::clone(&self.controls),
         }
     }
 
@@ -355,7 +367,7 @@ impl<'e> Verdicts<'e> {
             let Some(arn) = &gap.resource else { continue };
             let resource = ResourceRef {
                 arn: arn.clone(),
-                kind: self.check.resource.to_owned(),
+                kind: self.check.resource.into(),
                 account: gap.account.clone(),
                 region: gap.region.clone(),
                 name: Arn::parse(arn).map_or(arn.as_str(), |arn| arn.name()).to_owned(),
@@ -372,7 +384,7 @@ impl<'e> Verdicts<'e> {
         let at = if region.is_global() { "" } else { region.as_str() };
         ResourceRef {
             arn: format!("arn:{partition}:{service}:{at}:{account}:*"),
-            kind: self.check.resource.to_owned(),
+            kind: self.check.resource.into(),
             account: account.clone(),
             region: region.clone(),
             name: "*".to_owned(),

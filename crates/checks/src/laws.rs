@@ -179,7 +179,7 @@ fn a_denied_operation_makes_no_pass_and_is_named() {
 
 fn passes(evaluation: &Evaluation) -> BTreeSet<(String, String)> {
     let passed = evaluation.findings.iter().filter(|finding| finding.status == Status::Pass);
-    passed.map(|finding| (finding.check.clone(), finding.id.clone())).collect()
+    passed.map(|finding| (finding.check.to_string(), finding.id.clone())).collect()
 }
 
 #[test]

@@ -46,8 +46,10 @@ impl Estate<'_> {
 }
 
 impl Node<'_, ContainerInstance> {
-    /// Whether the host runs Bottlerocket, whose agent registers its variant as an attribute.
+    /// Whether the host runs Bottlerocket, whose agent registers its variant as an attribute and whose images bear its
+    /// name.
     pub fn is_bottlerocket(self) -> bool {
-        self.has_attribute("bottlerocket.variant")
+        let image = || self.instance().found()?.image()?.found()?.data().name.as_deref();
+        self.has_attribute("bottlerocket.variant") || image().is_some_and(|name| name.to_ascii_lowercase().contains("bottlerocket"))
     }
 }

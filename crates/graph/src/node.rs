@@ -91,7 +91,7 @@ impl<'e, T: Resource> Node<'e, T> {
         let tags: BTreeMap<String, String> = self.data().tags().into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         ResourceRef {
             arn: self.arn().into_owned(),
-            kind: T::TYPE.to_owned(),
+            kind: T::TYPE.into(),
             account: self.account().clone(),
             region: self.region().clone(),
             name: self.name().to_owned(),

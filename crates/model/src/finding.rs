@@ -1,6 +1,8 @@
 //! What checks say, in the shape of the result contract (`--format json`).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -89,7 +91,7 @@ pub struct ResourceRef {
     pub arn: String,
     /// CloudFormation type, or a plimsoll name in the same style.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// The account.
     pub account: AccountId,
     /// The Region, `global` for IAM.
@@ -113,22 +115,22 @@ pub struct PathStep {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Remediation {
     /// In words.
-    pub text: String,
+    pub text: Cow<'static, str>,
     /// As an AWS CLI command, with placeholders in capitals.
-    pub cli: String,
+    pub cli: Cow<'static, str>,
 }
 
 /// Controls of frameworks, by framework.
 pub type Compliance = BTreeMap<String, Vec<String>>;
 
-/// One verdict on one resource.
+/// One verdict on one resource. What its check declares is shared between findings: there may be many.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Stable over scans: see [`finding_id`].
     pub id: String,
     /// Id of the check.
-    pub check: String,
+    pub check: Cow<'static, str>,
     /// The verdict.
     pub status: Status,
     /// Severity in context.
@@ -136,12 +138,12 @@ pub struct Finding {
     /// Severity as the check declares it for this case.
     pub base_severity: Severity,
     /// Why the severity differs from the base; empty when it does not.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub severity_reason: String,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub severity_reason: Cow<'static, str>,
     /// Certain or possible.
     pub confidence: Confidence,
     /// Title of the check.
-    pub title: String,
+    pub title: Cow<'static, str>,
     /// One sentence with the facts.
     pub message: String,
     /// What it is about.
@@ -151,11 +153,11 @@ pub struct Finding {
     /// Attack path, empty for plain checks.
     pub path: Vec<PathStep>,
     /// Who has to act: `customer`, `aws` or `shared`.
-    pub responsibility: String,
+    pub responsibility: Cow<'static, str>,
     /// How to mend it.
     pub remediation: Remediation,
     /// Controls of frameworks.
-    pub compliance: Compliance,
+    pub compliance: Arc<Compliance>,
 }
 
 impl Finding {

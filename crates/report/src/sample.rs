@@ -73,7 +73,7 @@ fn resource(kind: &str, arn: &str, name: &str) -> ResourceRef {
     let region = arn.split(':').nth(3).filter(|region| !region.is_empty()).unwrap_or("global");
     ResourceRef {
         arn: arn.to_owned(),
-        kind: kind.to_owned(),
+        kind: kind.to_owned().into(),
         account: AccountId::new(ACCOUNT),
         region: Region::new(region),
         name: name.to_owned(),
@@ -92,20 +92,20 @@ fn definition(family: &str) -> ResourceRef {
 fn finding(of: &Of<'_>, resource: ResourceRef, message: &str, evidence: Value) -> Finding {
     Finding {
         id: finding_id(of.check, &resource.arn, ""),
-        check: of.check.to_owned(),
+        check: of.check.to_owned().into(),
         status: Status::Fail,
         severity: of.severity,
         base_severity: of.severity,
-        severity_reason: String::new(),
+        severity_reason: "".into(),
         confidence: Confidence::Certain,
-        title: of.title.to_owned(),
+        title: of.title.to_owned().into(),
         message: message.to_owned(),
         resource,
         evidence,
         path: Vec::new(),
-        responsibility: "customer".to_owned(),
-        remediation: Remediation { text: of.fix.to_owned(), cli: format!("aws ecs fix {}", of.check) },
-        compliance: BTreeMap::from([("fsbp".to_owned(), vec!["ECS.2".to_owned()])]),
+        responsibility: "customer".into(),
+        remediation: Remediation { text: of.fix.to_owned().into(), cli: format!("aws ecs fix {}", of.check).into() },
+        compliance: BTreeMap::from([("fsbp".to_owned(), vec!["ECS.2".to_owned()])]).into(),
     }
 }
 
@@ -284,11 +284,13 @@ pub(crate) fn hostile(text: &str) -> ScanResult {
     let mut result = result();
     for finding in &mut result.findings {
         let Finding { resource, message, title, path, severity_reason, remediation, evidence, .. } = finding;
-        for place in [&mut resource.name, message, title, severity_reason, &mut remediation.text, &mut remediation.cli] {
+        for place in
+            [&mut resource.name, message, title.to_mut(), severity_reason.to_mut(), remediation.text.to_mut(), remediation.cli.to_mut()]
+        {
             text.clone_into(place);
         }
         resource.arn.push_str(text);
-        resource.kind.push_str(text);
+        resource.kind.to_mut().push_str(text);
         resource.tags.insert("env".into(), text.to_owned());
         resource.tags.insert(text.to_owned(), text.to_owned());
         for step in path {

@@ -594,7 +594,7 @@ mod tests {
         let result = result();
         let text = at(&result, 80);
         for finding in result.findings.iter().filter(|f| f.status == Status::Fail && f.severity >= Severity::High) {
-            assert!(text.contains(&finding.check), "{}", finding.check);
+            assert!(text.contains(&*finding.check), "{}", finding.check);
         }
     }
 

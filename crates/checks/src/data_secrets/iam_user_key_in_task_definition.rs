@@ -155,7 +155,7 @@ fn resource(stored: &Stored<'_>, owner: Option<(Node<'_, User>, &AccessKey)>) ->
             (format!("arn:{partition}:iam::{account}:access-key/…{last_four}"), format!("…{last_four}"))
         }
     };
-    let kind = CHECK.resource.to_owned();
+    let kind = CHECK.resource.into();
     ResourceRef { arn, kind, account, region: Region::global(), name, tags: BTreeMap::new() }
 }
 

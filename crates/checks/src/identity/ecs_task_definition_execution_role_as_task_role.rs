@@ -35,7 +35,7 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     let (Some(task), Some(execution)) = (data.task_role_arn.as_deref(), data.execution_role_arn.as_deref()) else {
         return Ok(Verdict::Pass);
     };
-    if !is_same(task, execution) {
+    if task.is_empty() || !is_same(task, execution) {
         return Ok(Verdict::Pass);
     }
     // The execution role reads these when the task starts.
@@ -106,6 +106,9 @@ mod tests {
         assert_eq!(outcome(&CHECK, fixture().shop()), Pass);
         assert_eq!(outcome(&CHECK, with_task_role(None)), Pass);
         assert_eq!(outcome(&CHECK, with_task_role(Some(role_arn("team/execution")))), Pass, "a path makes another role");
+        let empty =
+            with_task_role(Some(String::new())).each(|definition: &mut TaskDefinition| definition.execution_role_arn = Some(String::new()));
+        assert_eq!(outcome(&CHECK, empty), Pass, "an empty text names no role");
     }
 
     #[test]

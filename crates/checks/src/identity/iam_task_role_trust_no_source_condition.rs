@@ -68,7 +68,10 @@ fn judge(role: Node<'_, Role>) -> Judgement {
     // Severity only: an unread policy leaves the base.
     let administrator = role.is_administrator().ok();
     let mut message = if others.is_empty() {
-        format!("role {} lets {TASKS} take it for any account: its trust has neither aws:SourceAccount nor aws:SourceArn", role.name())
+        format!(
+            "role {} lets {TASKS} take it for any account: no aws:SourceAccount or aws:SourceArn of its trust names its own",
+            role.name()
+        )
     } else {
         format!("role {} lets {TASKS} take it for account {}", role.name(), listed(&others))
     };
@@ -157,6 +160,8 @@ mod tests {
         let found = findings(&CHECK, open(|_| {}));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].severity, Severity::Low);
+        let message = "role web lets ecs-tasks.amazonaws.com take it for any account: no aws:SourceAccount or aws:SourceArn of its trust names its own";
+        assert_eq!(found[0].message, message);
         assert_eq!(outcome_of(json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}})), Fail(Severity::Low));
         assert_eq!(outcome_of(json!({"ArnLike": {"aws:SourceArn": "arn:aws:ecs:*:*:*"}})), Fail(Severity::Low));
         assert_eq!(outcome_of(json!({"StringLike": {"aws:SourceAccount": "*"}})), Fail(Severity::Low));

@@ -41,6 +41,7 @@ const SIDECARS: &[&str] = &[
     "fluentbit",
     "firelens",
     "datadog",
+    "datadoghq",
     "otel",
     "opentelemetry",
     "xray",
@@ -141,7 +142,13 @@ mod tests {
 
     #[test]
     fn passes_when_the_second_is_no_application() {
-        for sidecar in ["public.ecr.aws/datadog/agent:7", "amazon/aws-for-fluent-bit:stable", "nginx:1.29", "aws-otel-collector"] {
+        for sidecar in [
+            "public.ecr.aws/datadog/agent:7",
+            "gcr.io/datadoghq/agent:7",
+            "amazon/aws-for-fluent-bit:stable",
+            "nginx:1.29",
+            "aws-otel-collector",
+        ] {
             assert_eq!(
                 outcome(&CHECK, beside(ContainerDefinition { image: sidecar.to_owned(), ..container("sidecar") })),
                 Pass,

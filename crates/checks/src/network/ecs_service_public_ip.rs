@@ -197,7 +197,7 @@ mod tests {
             ..Default::default()
         };
         let found = findings(&CHECK, fixture().shop().resource(set.clone()));
-        assert_eq!((found.len(), found[0].resource.kind.as_str()), (1, "AWS::ECS::TaskSet"));
+        assert_eq!((found.len(), &*found[0].resource.kind), (1, "AWS::ECS::TaskSet"));
         let drained = ecs::TaskSet { status: "DRAINING".to_owned(), ..set };
         assert_eq!(outcome(&CHECK, fixture().shop().resource(drained)), Pass);
     }

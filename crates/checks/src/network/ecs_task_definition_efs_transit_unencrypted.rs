@@ -46,7 +46,10 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     let evidence = json!({
         "volumes": plain
             .iter()
-            .map(|(volume, efs)| json!({"name": volume.name, "fileSystemId": efs.file_system_id, "transitEncryption": efs.transit_encryption}))
+            .map(|(volume, efs)| {
+                let configuration = json!({"fileSystemId": efs.file_system_id, "transitEncryption": efs.transit_encryption});
+                json!({"name": volume.name, "efsVolumeConfiguration": configuration})
+            })
             .collect::<Vec<_>>(),
         "usedBy": users(definition),
     });
@@ -59,6 +62,7 @@ mod tests {
     use plimsoll_fixture::{Fixture, fixture};
     use plimsoll_model::Severity;
     use plimsoll_model::aws::ecs::{EfsVolumeConfiguration, TaskDefinition, Volume};
+    use serde_json::json;
 
     use super::CHECK;
     use crate::outcome::{Fail, Pass, Unknown, findings, outcome};
@@ -78,6 +82,13 @@ mod tests {
         assert_eq!(outcome(&CHECK, efs(Some("DISABLED"))), Fail(Severity::Medium));
         assert_eq!(outcome(&CHECK, efs(None)), Fail(Severity::Medium));
         assert_eq!(findings(&CHECK, efs(None))[0].message, "web:1 mounts EFS volume files (fs-1) without encryption in transit");
+    }
+
+    #[test]
+    fn evidence_names_fields_as_aws_does() {
+        let volume = &findings(&CHECK, efs(Some("DISABLED")))[0].evidence["volumes"][0];
+        let configuration = json!({"fileSystemId": "fs-1", "transitEncryption": "DISABLED"});
+        assert_eq!(*volume, json!({"name": "files", "efsVolumeConfiguration": configuration}));
     }
 
     #[test]

@@ -43,8 +43,10 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
         .container_definitions
         .iter()
         .map(|container| {
-            let ports: Vec<_> = container.port_mappings.iter().filter_map(|mapping| mapping.host_port.or(mapping.container_port)).collect();
-            json!({"name": container.name, "user": container.user, "privileged": container.privileged, "hostPorts": ports})
+            // Left out, the port of the host is that of the container.
+            let ports = container.port_mappings.iter().filter_map(|mapping| mapping.host_port.or(mapping.container_port));
+            let ports: Vec<_> = ports.map(|port| json!({"hostPort": port})).collect();
+            json!({"name": container.name, "user": container.user, "privileged": container.privileged, "portMappings": ports})
         })
         .collect();
     let evidence = json!({"networkMode": definition.network_mode, "containerDefinitions": of_containers, "usedBy": users(definition)});
@@ -67,6 +69,7 @@ fn is_root(container: &ContainerDefinition) -> bool {
 mod tests {
     use plimsoll_fixture::{Fixture, fixture};
     use plimsoll_model::Severity;
+    use serde_json::json;
 
     use super::CHECK;
     use crate::outcome::{Fail, NotApplicable, Pass, Unknown, findings, outcome};
@@ -90,6 +93,12 @@ mod tests {
         for user in [None, Some("0"), Some("root"), Some("0:1000")] {
             assert_eq!(outcome(&CHECK, host(user, false)), Fail(Severity::Critical), "{user:?}");
         }
+    }
+
+    #[test]
+    fn evidence_names_fields_as_aws_does() {
+        let container = &findings(&CHECK, host(Some("0"), false))[0].evidence["containerDefinitions"][0];
+        assert_eq!(*container, json!({"name": "app", "user": "0", "privileged": false, "portMappings": [{"hostPort": 8080}]}));
     }
 
     #[test]

@@ -180,7 +180,7 @@ fn reference(place: &Place<'_>) -> ResourceRef {
     let subnet = Subnet { subnet_id: place.subnet_id.to_owned(), ..Subnet::default() };
     ResourceRef {
         arn: subnet.arn(account, region).into_owned(),
-        kind: Subnet::TYPE.to_owned(),
+        kind: Subnet::TYPE.into(),
         account: account.clone(),
         region: region.clone(),
         name: place.subnet_id.to_owned(),

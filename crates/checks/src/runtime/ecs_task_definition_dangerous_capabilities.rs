@@ -45,6 +45,9 @@ const TRACE: &str = "SYS_PTRACE";
 const NETWORK: &str = "NET_ADMIN";
 
 fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
+    let compatible = definition.compatible();
+    let only_external = compatible.external && !(compatible.ec2 || compatible.managed_instances || compatible.fargate);
+    let traces = !only_external || definition.pid_mode.as_deref() == Some("host");
     let host_network = definition.network_mode.as_deref() == Some("host");
     let mut names: Vec<&str> = Vec::new();
     let mut added: Vec<&str> = Vec::new();
@@ -53,7 +56,7 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
         let capabilities = container.linux_parameters.as_ref().and_then(|parameters| parameters.capabilities.as_ref());
         let add = capabilities.map(|capabilities| capabilities.add.as_slice()).unwrap_or_default();
         let before = added.len();
-        added.extend(add.iter().map(String::as_str).filter(|added| is_dangerous(added, host_network)));
+        added.extend(add.iter().map(String::as_str).filter(|added| is_dangerous(added, host_network, traces)));
         if added.len() > before {
             names.push(&container.name);
             evidence.push(json!({"name": container.name, "linuxParameters": {"capabilities": {"add": add}}}));
@@ -77,9 +80,9 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     if only_traces && is_for_fargate(definition) { failure.severity(Severity::Low).verdict() } else { failure.verdict() }
 }
 
-fn is_dangerous(added: &str, host_network: bool) -> bool {
+fn is_dangerous(added: &str, host_network: bool, traces: bool) -> bool {
     DANGEROUS.iter().any(|name| is_capability(added, name))
-        || is_capability(added, TRACE)
+        || (traces && is_capability(added, TRACE))
         || (host_network && is_capability(added, NETWORK))
 }
 
@@ -113,6 +116,21 @@ mod tests {
             definition.network_mode = Some("host".to_owned());
         };
         assert_eq!(outcome(&CHECK, fixture().on_ec2(host_network)), Fail(Severity::High));
+    }
+
+    #[test]
+    fn tracing_on_ecs_anywhere_matters_with_the_processes_of_the_host_only() {
+        let external = |pid_mode: Option<&str>| {
+            let pid_mode = pid_mode.map(str::to_owned);
+            fixture().ec2_task_definition("agent", |definition| {
+                adds("SYS_PTRACE")(definition);
+                definition.compatibilities = vec!["EXTERNAL".to_owned()];
+                definition.requires_compatibilities.clone_from(&definition.compatibilities);
+                definition.pid_mode = pid_mode;
+            })
+        };
+        assert_eq!(outcome(&CHECK, external(None)), Pass);
+        assert_eq!(outcome(&CHECK, external(Some("host"))), Fail(Severity::Medium), "nothing runs it");
     }
 
     #[test]

@@ -72,7 +72,9 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     }
     let mut unconfined = Vec::new();
     // Fargate takes no dockerSecurityOptions and isolates each task in a virtual machine of its own.
-    if definition.launch().ec2 && !is_for_fargate(definition) {
+    // ECS Managed Instances count as EC2: several tasks share one of them.
+    let launch = definition.launch();
+    if (launch.ec2 || launch.managed_instances) && !is_for_fargate(definition) {
         let gains = containers_where(definition, |container| !has_option(container, "no-new-privileges", &["", "true"]));
         if !gains.is_empty() {
             gaps.push(format!("{} lacks no-new-privileges", each_of(&gains)));
@@ -180,6 +182,7 @@ fn evidence(definition: Node<'_, TaskDefinition>) -> Value {
 mod tests {
     use plimsoll_fixture::{Fixture, fixture};
     use plimsoll_model::Severity;
+    use plimsoll_model::aws::ec2::Image;
     use plimsoll_model::aws::ecs::{Attribute, ContainerInstance, Service, TaskDefinition};
 
     use super::CHECK;
@@ -246,6 +249,18 @@ mod tests {
             host.attributes = vec![Attribute { name: "bottlerocket.variant".to_owned(), value: Some("aws-ecs-2".to_owned()) }];
         });
         assert_eq!(outcome(&CHECK, bottlerocket), Pass);
+        let image =
+            Image { image_id: "ami-ecs".to_owned(), name: Some("bottlerocket-aws-ecs-2-x86_64-v1.49.0".to_owned()), ..Image::default() };
+        let by_name =
+            on_hosts(fixture().on_ec2(|_| {}), |host| host.attributes.clear()).instance("a", |_| {}).without::<Image>().resource(image);
+        assert_eq!(outcome(&CHECK, by_name), Pass);
+    }
+
+    #[test]
+    fn managed_instances_count_as_ec2() {
+        let account =
+            options(&["apparmor:unconfined"]).each(|service: &mut Service| service.launch_type = Some("MANAGED_INSTANCES".to_owned()));
+        assert_eq!(outcome(&CHECK, account), Fail(Severity::Medium));
     }
 
     #[test]

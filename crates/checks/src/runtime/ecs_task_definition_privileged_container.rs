@@ -40,7 +40,8 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     if privileged.is_empty() {
         return Ok(Verdict::Pass);
     }
-    let evidence = json!({"privileged": privileged, "networkMode": definition.network_mode, "usedBy": users(definition)});
+    let of_containers: Vec<_> = privileged.iter().map(|name| json!({"name": name, "privileged": true})).collect();
+    let evidence = json!({"containerDefinitions": of_containers, "networkMode": definition.network_mode, "usedBy": users(definition)});
     fail(format!("{} of {} may do anything on the host", containers(&privileged), definition.name()), evidence).verdict()
 }
 
@@ -49,9 +50,10 @@ mod tests {
     use plimsoll_fixture::{Fixture, fixture};
     use plimsoll_model::Severity;
     use plimsoll_model::aws::ecs::TaskDefinition;
+    use serde_json::json;
 
     use super::CHECK;
-    use crate::outcome::{Fail, NotApplicable, Pass, Unknown, outcome};
+    use crate::outcome::{Fail, NotApplicable, Pass, Unknown, findings, outcome};
 
     fn privileged(definition: &mut TaskDefinition) {
         definition.container_definitions[0].privileged = Some(true);
@@ -64,6 +66,12 @@ mod tests {
     #[test]
     fn fails_when_a_container_on_ec2_is_privileged() {
         assert_eq!(outcome(&CHECK, on_ec2().ec2_task_definition("agent", privileged)), Fail(Severity::High));
+    }
+
+    #[test]
+    fn evidence_names_fields_as_aws_does() {
+        let found = findings(&CHECK, on_ec2().ec2_task_definition("agent", privileged));
+        assert_eq!(found[0].evidence["containerDefinitions"], json!([{"name": "app", "privileged": true}]));
     }
 
     #[test]

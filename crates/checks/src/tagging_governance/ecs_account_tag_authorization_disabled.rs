@@ -69,7 +69,7 @@ fn resource(account: &AccountId, region: &Region) -> ResourceRef {
     let unlisted = AccountSetting { name: SETTING.to_owned(), ..AccountSetting::default() };
     ResourceRef {
         arn: unlisted.arn(account, region).into_owned(),
-        kind: AccountSetting::TYPE.to_owned(),
+        kind: AccountSetting::TYPE.into(),
         account: account.clone(),
         region: region.clone(),
         name: SETTING.to_owned(),
