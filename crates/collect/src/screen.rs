@@ -170,7 +170,8 @@ fn access_keys(detector: &Detector, text: &str) -> Vec<AccessKeyReference> {
     if text.len() < ACCESS_KEY_ID {
         return Vec::new();
     }
-    detector.access_key_ids(text).into_iter().map(reference).collect()
+    // A temporary id (ASIA) is in no list of keys, and is worthless within hours.
+    detector.access_key_ids(text).into_iter().filter(|id| !id.temporary).map(reference).collect()
 }
 
 fn reference(id: AccessKeyId) -> AccessKeyReference {

@@ -130,7 +130,8 @@ impl Estate<'_> {
 impl<'e> Node<'e, Cluster> {
     /// The reference to the key for Fargate ephemeral storage, as the cluster's configuration writes it.
     pub fn ephemeral_storage_key_reference(self) -> Option<&'e str> {
-        self.data().configuration.as_ref()?.managed_storage_configuration.as_ref()?.fargate_ephemeral_storage_kms_key_id.as_deref()
+        let storage = self.data().configuration.as_ref()?.managed_storage_configuration.as_ref()?;
+        storage.fargate_ephemeral_storage_kms_key_id.as_deref().filter(|key| !key.is_empty())
     }
 
     /// The key for Fargate ephemeral storage.

@@ -223,8 +223,10 @@ impl<'e> Node<'e, Subnet> {
             });
         }
         let gateway: Link<'_, NatGateway> = self.estate.link(self.account(), self.region(), target);
+        // A route to a deleted gateway is a blackhole: one that is not listed is another account's, behind a shared
+        // subnet, and where it leads is not shown.
         let Some(own) = gateway.exists()?.and_then(|gateway| gateway.data().subnet_id.as_deref()) else {
-            return Ok(Egress::Closed);
+            return Ok(Egress::Open(target));
         };
         let subnet: Link<'_, Subnet> = self.estate.link(self.account(), self.region(), own);
         let onward = subnet.known()?.route_table()?;

@@ -71,11 +71,12 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     if pair { failure.severity(Severity::Critical).verdict() } else { failure.verdict() }
 }
 
-/// Whether an environment holds a whole, long-lived AWS access key. Temporary keys come with a session token and expire.
+/// Whether an environment holds a whole, long-lived AWS access key. Of ids the collector keeps references to long-lived
+/// ones (AKIA) only; temporary ones come with a session token and expire.
 fn is_key_pair(environment: &[Screened]) -> bool {
     let has = |kind: &str| environment.iter().any(|one| one.looks_like.as_deref() == Some(kind));
-    let id = has(ACCESS_KEY_ID) || environment.iter().any(|one| !one.access_keys.is_empty());
-    id && has("aws-secret-access-key") && !has("aws-session-token")
+    let long_lived = environment.iter().any(|one| !one.access_keys.is_empty());
+    (long_lived || (has(ACCESS_KEY_ID) && !has("aws-session-token"))) && has("aws-secret-access-key")
 }
 
 #[cfg(test)]

@@ -166,6 +166,7 @@ mod tests {
     #[test]
     fn does_not_apply_without_a_cluster_key_on_windows_or_before_platform_1_4() {
         assert_eq!(outcome(&CHECK, fixture().shop()), NotApplicable);
+        assert_eq!(outcome(&CHECK, keys("", None)), NotApplicable);
         let windows = keys("new", None).each::<Task>(|task| task.platform_family = Some("Windows_Server_2022_Core".to_owned()));
         assert_eq!(outcome(&CHECK, windows), NotApplicable);
         let old = keys("new", None).each::<Task>(|task| task.platform_version = Some("1.3.0".to_owned()));

@@ -47,8 +47,11 @@ fn judge(instance: Node<'_, Instance>) -> Judgement {
     let Some(options) = &instance.data().metadata_options else {
         return Err(undecided(instance, "ec2:DescribeInstances", "NoMetadataOptions", "the instance shows no metadata options"));
     };
-    if options.http_endpoint.as_deref() != Some("enabled") || options.http_tokens.as_deref() != Some("optional") {
-        return Ok(Verdict::Pass);
+    // The endpoint is on unless it was switched off.
+    match (options.http_endpoint.as_deref(), options.http_tokens.as_deref()) {
+        (Some("disabled"), _) | (_, Some("required")) => return Ok(Verdict::Pass),
+        (_, Some(_)) => {}
+        (_, None) => return Err(undecided(instance, "ec2:DescribeInstances", "NotAnswered", "the instance tells no HttpTokens")),
     }
     let role = instance.role().and_then(Link::found).map(|role: Node<'_, Role>| role.data().arn.as_str());
     let evidence = json!({"MetadataOptions": options, "IamInstanceProfile": instance.iam_instance_profile, "role": role});
@@ -105,6 +108,16 @@ mod tests {
             options.http_endpoint = Some("disabled".to_owned());
         };
         assert_eq!(outcome(&CHECK, host(off)), Pass);
+    }
+
+    #[test]
+    fn options_that_are_not_told_make_no_pass() {
+        let untold = |options: &mut ec2::InstanceMetadataOptions| {
+            optional(options);
+            options.http_endpoint = None;
+        };
+        assert_eq!(outcome(&CHECK, host(untold)), Fail(Severity::High));
+        assert_eq!(outcome(&CHECK, host(|options| options.http_tokens = None)), Unknown);
     }
 
     #[test]

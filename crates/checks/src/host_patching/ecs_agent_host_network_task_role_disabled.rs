@@ -28,7 +28,8 @@ pub(crate) const CHECK: Check = Check {
         "ec2:DescribeInstanceAttribute",
         "ec2:DescribeLaunchTemplateVersions",
     ],
-    // Definitions are asked where the capability is missing, providers for hosts that have one, EC2 for evidence.
+    // Definitions are asked where the capability is missing, providers for hosts that have one, EC2 where the agent
+    // registered no capabilities.
     shades: &[
         "ecs:DescribeCapacityProviders",
         "ecs:DescribeTaskDefinition",
@@ -93,8 +94,11 @@ fn judge(host: Node<'_, ContainerInstance>) -> Judgement {
     if !host.is_run_by_customer()? {
         return Ok(Verdict::NotApplicable);
     }
-    if host.attributes.is_empty() {
-        return Err(undecided(host, "ecs:DescribeContainerInstances", "NoAttributes", "the agent registered nothing"));
+    // An agent that registers capabilities would register this one. Where it registered none of them, user data that
+    // turns the setting on speaks for it.
+    let tells = host.attributes.iter().any(|attribute| attribute.name.contains("ecs.capability."));
+    if !tells && is_written(host)? {
+        return Ok(Verdict::Pass);
     }
     let tasks: Vec<_> =
         unserved.iter().take(SHOWN).map(|task| json!({"taskArn": task.task_arn, "taskDefinitionArn": task.task_definition_arn})).collect();
@@ -112,6 +116,20 @@ fn judge(host: Node<'_, ContainerInstance>) -> Judgement {
     fail(message, evidence).verdict()
 }
 
+/// Whether user data turns the setting on; unknown where what was not read may do so.
+fn is_written(host: Node<'_, ContainerInstance>) -> Result<bool, Unknown> {
+    let Some(instance) = host.instance().exists()? else { return Ok(false) };
+    let Some(data) = instance.data().user_data.known()? else { return Ok(false) };
+    if let Some(value) = data.agent_configuration.get(SETTING) {
+        return Ok(value == "true");
+    }
+    if data.configured_elsewhere || data.unresolved.contains(SETTING) || data.unreadable.is_some() {
+        let message = "user data takes the agent configuration from elsewhere";
+        return Err(undecided(host, "ec2:DescribeInstanceAttribute", "Unresolved", message));
+    }
+    Ok(false)
+}
+
 fn mode(task: Node<'_, Task>) -> Result<Mode, Unknown> {
     let definition = task.task_definition().known()?.data();
     let overridden = task.data().overrides.as_ref().is_some_and(|overrides| overrides.task_role_arn.is_some());
@@ -125,10 +143,10 @@ fn mode(task: Node<'_, Task>) -> Result<Mode, Unknown> {
 #[cfg(test)]
 mod tests {
     use plimsoll_fixture::{Fixture, arn, fixture};
-    use plimsoll_model::Severity;
-    use plimsoll_model::aws::ecs;
+    use plimsoll_model::aws::{ec2, ecs};
+    use plimsoll_model::{Seen, Severity};
 
-    use super::{CHECK, SERVES_HOST_MODE};
+    use super::{CHECK, SERVES_HOST_MODE, SETTING};
     use crate::outcome::{Fail, NotApplicable, Pass, Unknown, findings, outcome};
 
     /// A task of family `agent` on a host.
@@ -175,6 +193,31 @@ mod tests {
     }
 
     #[test]
+    fn user_data_speaks_for_an_agent_that_registered_no_capability() {
+        let writes = |value: &'static str| {
+            move |instance: &mut ec2::Instance| {
+                let agent_configuration = [(SETTING.to_owned(), value.to_owned())].into();
+                instance.user_data = Seen::Known(Some(ec2::UserData { agent_configuration, ..Default::default() }));
+            }
+        };
+        let bare = |host: &mut ecs::ContainerInstance| host.attributes.clear();
+        let sparse =
+            |host: &mut ecs::ContainerInstance| host.attributes = vec![ecs::Attribute { name: "ecs.os-type".to_owned(), value: None }];
+        assert_eq!(outcome(&CHECK, host(|_| {}).each(bare).each(writes("false"))), Fail(Severity::Medium));
+        assert_eq!(outcome(&CHECK, host(|_| {}).each(sparse).each(writes("false"))), Fail(Severity::Medium));
+        assert_eq!(outcome(&CHECK, host(|_| {}).each(sparse).each(writes("true"))), Pass);
+        assert_eq!(outcome(&CHECK, host(|_| {}).each(unserved).each(writes("true"))), Fail(Severity::Medium));
+        assert_eq!(outcome(&CHECK, host(|_| {}).each(sparse)), Fail(Severity::Medium));
+        assert_eq!(outcome(&CHECK, host(|_| {}).each(bare)), Fail(Severity::Medium));
+        let unread = host(|_| {}).each(bare).without::<ec2::Instance>().denied("ec2:DescribeInstances");
+        assert_eq!(outcome(&CHECK, unread), Unknown);
+        let elsewhere = |instance: &mut ec2::Instance| {
+            instance.user_data = Seen::Known(Some(ec2::UserData { configured_elsewhere: true, ..Default::default() }));
+        };
+        assert_eq!(outcome(&CHECK, host(|_| {}).each(bare).each(elsewhere)), Unknown);
+    }
+
+    #[test]
     fn passes_when_the_host_mode_task_has_no_role() {
         assert_eq!(outcome(&CHECK, host(|definition| definition.task_role_arn = None).each(unserved)), Pass);
     }
@@ -186,11 +229,9 @@ mod tests {
     }
 
     #[test]
-    fn is_unknown_when_the_definition_or_the_attributes_were_not_readable() {
+    fn is_unknown_when_the_definition_was_not_readable() {
         let unread = host(|_| {}).each(unserved).without::<ecs::TaskDefinition>().denied("ecs:DescribeTaskDefinition");
         assert_eq!(outcome(&CHECK, unread), Unknown);
-        let bare = |host: &mut ecs::ContainerInstance| host.attributes.clear();
-        assert_eq!(outcome(&CHECK, host(|_| {}).each(bare)), Unknown);
     }
 
     #[test]

@@ -59,7 +59,10 @@ fn judge(instance: Node<'_, Instance>) -> Judgement {
             Err(unknown) => gap = Some(unknown),
         }
     }
-    for (subnet, interface) in instance.ipv6_subnets() {
+    let is_task = |id: &String| instance.estate().is_task_interface(id);
+    for (subnet, interface) in
+        instance.ipv6_subnets().filter(|(_, interface)| !interface.network_interface_id.as_ref().is_some_and(is_task))
+    {
         let addresses = interface.ipv6_addresses.iter().filter_map(|address| address.ipv6_address.as_deref());
         let Some(address) = addresses.into_iter().find(|address| is_public_range(address)) else { continue };
         match subnet.known().and_then(Node::<'_, Subnet>::default_route_ipv6) {
@@ -175,6 +178,12 @@ mod tests {
         assert_eq!(outcome(&CHECK, account()), Pass);
         assert_eq!(outcome(&CHECK, account().without::<ec2::RouteTable>().denied("ec2:DescribeRouteTables")), Unknown);
         assert_eq!(outcome(&CHECK, host(with_interface(&["fd00::7"])).each(ipv6_gateway)), Pass);
+    }
+
+    #[test]
+    fn interfaces_of_tasks_on_the_host_are_the_tasks_affair() {
+        let account = host(with_interface(&["2600:1f18::7"])).standalone_task("shop", "batch", "h1", |_| {}).each(ipv6_gateway);
+        assert_eq!(outcome(&CHECK, account), Pass);
     }
 
     #[test]

@@ -195,6 +195,8 @@ mod tests {
     fn a_nat_gateway_leads_where_its_own_subnet_leads() {
         assert_eq!(outcome(&CHECK, through_nat("igw-1")), Fail(Severity::Medium));
         assert_eq!(outcome(&CHECK, through_nat("vpce-firewall")), Fail(Severity::Low));
+        // The owner of a shared VPC keeps its gateways to itself.
+        assert_eq!(outcome(&CHECK, through_nat("igw-1").without::<ec2::NatGateway>()), Fail(Severity::Medium));
     }
 
     #[test]

@@ -60,10 +60,19 @@ fn judge(service: Node<'_, Service>) -> Judgement {
     if configurations.peek().is_none() || is_on_own_hosts(service.launch()) {
         return Ok(Verdict::NotApplicable);
     }
-    match configurations.find(|configuration| assigns(configuration)) {
-        Some(configuration) => failure(service, service.subnets(), configuration),
-        None => Ok(Verdict::Pass),
-    }
+    let assigning: Vec<&AwsVpcConfiguration> = configurations.filter(|configuration| assigns(configuration)).collect();
+    let Some(configuration) = assigning.first() else {
+        return Ok(Verdict::Pass);
+    };
+    // Where another deployment puts its tasks says nothing of these addresses.
+    let concerned = |link: &Link<'_, Subnet>| {
+        let id = match link {
+            Link::Found(subnet) => subnet.subnet_id.as_str(),
+            Link::Missing(missing) => missing.reference(),
+        };
+        assigning.iter().any(|configuration| configuration.subnets.iter().any(|subnet| subnet == id))
+    };
+    failure(service, service.subnets().into_iter().filter(concerned).collect(), configuration)
 }
 
 fn judge_task_set(set: Node<'_, TaskSet>) -> Judgement {
@@ -87,7 +96,7 @@ fn failure<T: Resource>(node: Node<'_, T>, subnets: Vec<Link<'_, Subnet>>, confi
     let mut unread = false;
     let mut evidence: Vec<Value> = Vec::new();
     for subnet in subnets {
-        // A subnet that does not exist leads nowhere.
+        // A subnet that does not exist leads nowhere; where none is shown, nothing tells that no route leads in.
         let leads = subnet.exists().and_then(|subnet| {
             let Some(subnet) = subnet else { return Ok(None) };
             let id = subnet.data().subnet_id.as_str();
@@ -100,7 +109,7 @@ fn failure<T: Resource>(node: Node<'_, T>, subnets: Vec<Link<'_, Subnet>>, confi
     }
     let (how, severity) = if !reachable.is_empty() {
         (format!(", reachable through {}", listed(&reachable)), Severity::High)
-    } else if unread {
+    } else if unread || evidence.is_empty() {
         (String::new(), Severity::High)
     } else {
         (", which no route from the internet reaches".to_owned(), Severity::Medium)
@@ -183,6 +192,35 @@ mod tests {
     fn fails_when_only_a_live_deployment_assigns_addresses() {
         let deploying = fixture().shop().each(|service: &mut ecs::Service| service.deployments[0].network_configuration = Some(public()));
         assert_eq!(outcome(&CHECK, deploying), Fail(Severity::Medium));
+    }
+
+    #[test]
+    fn only_subnets_in_which_addresses_are_assigned_tell_severity() {
+        let deploying = fixture()
+            .shop()
+            .subnet("main", "edge", |_| {})
+            .resource(ec2::RouteTable {
+                route_table_id: "rtb-edge".to_owned(),
+                vpc_id: "vpc-main".to_owned(),
+                associations: vec![ec2::RouteTableAssociation { subnet_id: Some("subnet-edge".to_owned()), ..Default::default() }],
+                ..Default::default()
+            })
+            .each(|table: &mut ec2::RouteTable| {
+                if table.route_table_id == "rtb-edge" {
+                    on_the_internet(table);
+                }
+            });
+        let deployed = |own: &'static str, deployment: &'static str| {
+            deploying.clone().each(move |service: &mut ecs::Service| {
+                service.network_configuration = Some(awsvpc(own, "web"));
+                let mut network = awsvpc(deployment, "web");
+                network.awsvpc_configuration.as_mut().unwrap().assign_public_ip = Some("ENABLED".to_owned());
+                service.deployments[0].network_configuration = Some(network);
+            })
+        };
+        assert_eq!(outcome(&CHECK, deployed("edge", "a")), Fail(Severity::Medium));
+        assert_eq!(outcome(&CHECK, deployed("a", "edge")), Fail(Severity::High));
+        assert_eq!(outcome(&CHECK, deployed("a", "gone")), Fail(Severity::High));
     }
 
     #[test]

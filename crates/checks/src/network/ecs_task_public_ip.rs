@@ -84,6 +84,7 @@ fn failure(task: Node<'_, Task>, interface: Node<'_, NetworkInterface>, address:
         "startedBy": task.started_by,
         "group": task.group,
         "networkInterfaceId": id,
+        "Association": {"PublicIp": interface.public_ip()},
         "publicAddress": address,
     });
     let path = vec![
@@ -131,6 +132,7 @@ mod tests {
         let finding = &findings(&CHECK, task(public))[0];
         assert_eq!(finding.path.len(), 2);
         assert!(finding.message.contains("203.0.113.7"));
+        assert_eq!(finding.evidence["Association"]["PublicIp"], "203.0.113.7");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(crate) const CHECK: Check = Check {
     id: "vpc-flow-logs-task-eni-uncovered",
     title: "Network interface of a long-running task is in no flow log",
     severity: Severity::Medium,
-    resource: "AWS::EC2::Subnet",
+    resource: "AWS::EC2::NetworkInterface",
     area: Area::Network,
     responsibility: ByLaunch { fargate: Responsibility::Customer, ec2: Responsibility::Customer, eks: Responsibility::NotApplicable },
     needs: FLOW_LOG_NEEDS,

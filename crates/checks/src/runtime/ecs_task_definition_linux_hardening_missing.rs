@@ -28,8 +28,11 @@ pub(crate) const CHECK: Check = Check {
         "ecs:ListContainerInstances",
         "ecs:DescribeContainerInstances",
         "ecs:ListClusters",
+        "ec2:DescribeInstances",
+        "ec2:DescribeImages",
     ],
-    shades: &[],
+    // The name of the image tells Bottlerocket from others where the agent registered too little.
+    shades: &["ec2:DescribeInstances", "ec2:DescribeImages"],
     compliance: &[
         cis_docker("5.2"),
         cis_docker("5.3"),
