@@ -4,10 +4,10 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use common::{against, assert_valid, json, stderr, stdout};
 use serde_json::Value;
@@ -33,7 +33,15 @@ fn regions(expected: &Value) -> String {
     expected["regions"].as_array().unwrap().iter().map(|region| region.as_str().unwrap()).collect::<Vec<_>>().join(",")
 }
 
+/// Held by scans; the test that denies operations has it for itself.
+static PERMITTED: RwLock<()> = RwLock::new(());
+
+fn permitted() -> RwLockReadGuard<'static, ()> {
+    PERMITTED.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn scan(scenario: &str) -> Value {
+    let _permitted = permitted();
     let expected = expected(scenario);
     let account = expected["account"].as_str().unwrap();
     let output = against(&localstack(), account).args(["scan", "--region", &regions(&expected), "--format", "json"]).output().unwrap();
@@ -159,6 +167,7 @@ fn collect_then_check_is_scan_and_two_scans_agree() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.ndjson.zst");
     let first = scan("vulnerable-fargate");
+    let _permitted = permitted();
     against(&localstack(), "111111110001").args(["collect", "--region", "us-east-1", "-o", path.to_str().unwrap()]).assert().success();
     let second = json(&common::bare().args(["check", "--format", "json"]).arg(&path).output().unwrap());
     assert_eq!(first["findings"], second["findings"]);
@@ -167,6 +176,7 @@ fn collect_then_check_is_scan_and_two_scans_agree() {
 
 #[test]
 fn no_secret_reaches_a_snapshot_or_a_report() {
+    let _permitted = permitted();
     let folder = tempfile::tempdir().unwrap();
     for (account, scenario) in [("111111110001", "vulnerable-fargate"), ("111111110003", "ec2-host")] {
         let path = folder.path().join(format!("{scenario}.ndjson"));
@@ -257,5 +267,36 @@ fn an_interrupt_keeps_what_was_collected() {
     } else {
         // A machine that collects 300 services in a second was not interrupted.
         assert!(text.contains("\"complete\":true"), "{status}");
+    }
+}
+
+/// Check and resource of every passed verdict.
+fn passes(result: &Value) -> BTreeSet<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let findings = result["findings"].as_array().unwrap();
+    findings.iter().filter(|f| f["status"] == "pass").map(|f| (text(&f["check"]), text(&f["resource"]["arn"]))).collect()
+}
+
+#[test]
+fn a_denied_operation_is_a_gap_and_never_a_pass() {
+    let _alone = PERMITTED.write().unwrap_or_else(PoisonError::into_inner);
+    for account in ["111111110001", "111111110003"] {
+        let scan = || {
+            let arguments = ["scan", "--region", "us-east-1", "--format", "json", "--include-passed"];
+            json(&against(&localstack(), account).args(arguments).output().unwrap())
+        };
+        control("POST", "/_plimsoll/calls/reset", &format!(r#"{{"account": "{account}"}}"#));
+        let before = passes(&scan());
+        let called: BTreeMap<String, u64> =
+            serde_json::from_str(&control("GET", &format!("/_plimsoll/calls?account={account}"), "")).unwrap();
+        // Without the caller's identity nothing begins at all.
+        for operation in called.keys().filter(|operation| *operation != "sts:GetCallerIdentity") {
+            control("POST", "/_plimsoll/deny", &format!(r#"{{"account": "{account}", "operations": ["{operation}"]}}"#));
+            let result = scan();
+            control("POST", "/_plimsoll/reset", &format!(r#"{{"account": "{account}"}}"#));
+            assert!(result["gaps"].as_array().unwrap().iter().any(|gap| gap["operation"] == **operation), "{operation} left no gap");
+            let new: Vec<_> = passes(&result).difference(&before).cloned().collect();
+            assert!(new.is_empty(), "without {operation} these pass: {new:?}");
+        }
     }
 }
