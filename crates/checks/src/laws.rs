@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use plimsoll_fixture::{ACCOUNT, Fixture, OPERATIONS, REGION, fixture, gap, large, mounts};
-use plimsoll_graph::Estate;
+use plimsoll_graph::{Estate, KEY_USE_OPERATIONS};
 use plimsoll_model::{AccountId, Finding, Gap, Inventory, Region, Severity, Status};
 
 use crate::check::Check;
@@ -103,6 +103,15 @@ fn what_shades_is_also_needed_and_nothing_is_named_twice() {
         let needs: BTreeSet<&&str> = check.needs.iter().collect();
         assert_eq!(needs.len(), check.needs.len(), "{}", check.id);
         assert!(check.needs.iter().all(|operation| operation.contains(':')), "{}", check.id);
+    }
+}
+
+#[test]
+fn checks_of_keys_in_use_need_every_operation_that_shows_a_use() {
+    for check in CHECKS.iter().filter(|check| check.id.ends_with("-in-use") || check.id == "kms-key-rotation-disabled") {
+        for operation in KEY_USE_OPERATIONS {
+            assert!(check.needs.contains(&operation), "{} does not need {operation}", check.id);
+        }
     }
 }
 

@@ -17,6 +17,25 @@ pub struct KeyUser {
     pub purpose: &'static str,
 }
 
+/// The operations that show a use of a key. Those that this release calls come first: a permission mends them.
+pub const KEY_USE_OPERATIONS: [&str; 15] = [
+    "ecs:ListClusters",
+    <Cluster as Resource>::OPERATION,
+    "ecs:ListTasks",
+    "ecs:DescribeTasks",
+    "ecs:ListServices",
+    "ecs:DescribeServices",
+    "ec2:DescribeVolumes",
+    "eks:ListClusters",
+    "eks:DescribeCluster",
+    "ecr:DescribeRepositories",
+    "logs:DescribeLogGroups",
+    "secretsmanager:ListSecrets",
+    "ssm:DescribeParameters",
+    "efs:DescribeFileSystems",
+    "cloudtrail:DescribeTrails",
+];
+
 /// Users by position of the key.
 pub(crate) type KeyUses = FxHashMap<u32, Vec<KeyUser>>;
 
@@ -171,33 +190,14 @@ impl<'e> Node<'e, Key> {
         Arn::parse(&self.data().key_id).is_some_and(|arn| arn.account != self.account().as_str())
     }
 
-    /// Whether it is a customer managed key; a key that does not exist is not.
-    pub fn is_customer_managed(self) -> Result<bool, Unknown> {
-        Ok(self.metadata()?.is_some_and(|metadata| metadata.key_manager.as_deref() == Some("CUSTOMER")))
+    /// The metadata of a customer managed key; `None` for a key of AWS and for one that does not exist.
+    pub fn customer_managed(self) -> Result<Option<&'e plimsoll_model::aws::kms::KeyMetadata>, Unknown> {
+        Ok(self.metadata()?.filter(|metadata| metadata.key_manager.as_deref() == Some("CUSTOMER")))
     }
 
-    /// The first gap among the operations that would show a use of the key; `None` when all of them were carried out.
-    /// Those that can fail come before those that this snapshot's collector never calls: a permission mends them.
+    /// The first gap among [`KEY_USE_OPERATIONS`]; `None` when all of them were carried out.
     pub fn unread_users(self) -> Option<Gap> {
-        [
-            "ecs:ListClusters",
-            <Cluster as Resource>::OPERATION,
-            "ecs:ListTasks",
-            "ecs:DescribeTasks",
-            "ecs:ListServices",
-            "ecs:DescribeServices",
-            "ec2:DescribeVolumes",
-            "eks:ListClusters",
-            "eks:DescribeCluster",
-            "ecr:DescribeRepositories",
-            "logs:DescribeLogGroups",
-            "secretsmanager:ListSecrets",
-            "ssm:DescribeParameters",
-            "efs:DescribeFileSystems",
-            "cloudtrail:DescribeTrails",
-        ]
-        .into_iter()
-        .find_map(|operation| self.estate.coverage().check(self.account(), self.region(), operation).err())
+        KEY_USE_OPERATIONS.into_iter().find_map(|operation| self.estate.coverage().check(self.account(), self.region(), operation).err())
     }
 }
 

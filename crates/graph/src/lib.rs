@@ -19,7 +19,7 @@ pub use address::is_public_range;
 pub use confinement::Confinement;
 pub use coverage::Coverage;
 pub use ecs::{Host, Launch, TaskGroup};
-pub use encryption::KeyUser;
+pub use encryption::{KEY_USE_OPERATIONS, KeyUser};
 pub use estate::Estate;
 pub use link::{Link, Missing, Unknown};
 pub use network::{Egress, Route};

@@ -99,11 +99,6 @@ impl Statement<'_> {
             .flat_map(|(_, _, values)| values.iter().map(String::as_str))
             .collect()
     }
-
-    /// Whether any condition names the key, whatever the operator.
-    pub fn has_condition_on(&self, key: &str) -> bool {
-        self.conditions.iter().any(|(_, name, _)| name.eq_ignore_ascii_case(key))
-    }
 }
 
 fn statement(index: usize, value: &Value) -> Result<Statement<'_>, PolicyError> {

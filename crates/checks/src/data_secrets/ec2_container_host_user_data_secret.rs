@@ -77,12 +77,7 @@ mod tests {
     use crate::outcome::{Fail, NotApplicable, Pass, Unknown, findings, outcome};
 
     fn host(change: impl FnOnce(&mut ec2::UserData)) -> Fixture {
-        let mut data = ec2::UserData { source: "launch-template lt-1/3".to_owned(), ..Default::default() };
-        change(&mut data);
-        fixture()
-            .cluster("shop", |_| {})
-            .container_instance("shop", "h1", |_| {})
-            .instance("h1", |instance| instance.user_data = Seen::Known(Some(data)))
+        fixture().host_with_user_data(change)
     }
 
     #[test]

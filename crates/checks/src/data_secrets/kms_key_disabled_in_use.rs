@@ -28,7 +28,7 @@ pub(crate) const CHECK: Check = Check {
 };
 
 fn judge(key: Node<'_, Key>) -> Judgement {
-    let Some(metadata) = key.metadata()?.filter(|metadata| metadata.key_manager.as_deref() == Some("CUSTOMER")) else {
+    let Some(metadata) = key.customer_managed()? else {
         return Ok(Verdict::NotApplicable);
     };
     let Some(state) = metadata.key_state.as_deref() else {

@@ -60,7 +60,7 @@ fn judge(key: Node<'_, Key>) -> Judgement {
     let trusting: Vec<&Statement<'_>> =
         statements.iter().filter(|statement| statement.allows && names_service(statement, FARGATE)).collect();
     // Keys of AWS trust no such principal, so metadata that was not read withholds nothing.
-    if trusting.is_empty() || key.is_customer_managed() == Ok(false) {
+    if trusting.is_empty() || key.customer_managed() == Ok(None) {
         return Ok(Verdict::NotApplicable);
     }
     let (mut names, mut lacks, mut shown) = (Vec::new(), Vec::new(), Vec::new());

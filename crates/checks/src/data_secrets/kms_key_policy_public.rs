@@ -39,7 +39,7 @@ const ALWAYS_PRESENT: &[&str] = &["kms:CallerAccount", "aws:PrincipalAccount", "
 const SOMETIMES_PRESENT: &[&str] = &["aws:PrincipalOrgID", "aws:SourceAccount"];
 
 fn judge(key: Node<'_, Key>) -> Judgement {
-    let Some(metadata) = key.metadata()?.filter(|metadata| metadata.key_manager.as_deref() == Some("CUSTOMER")) else {
+    let Some(metadata) = key.customer_managed()? else {
         return Ok(Verdict::NotApplicable);
     };
     match metadata.key_state.as_deref() {

@@ -53,7 +53,7 @@ pub(crate) const CHECK: Check = Check {
 const MAX_ROTATION_PERIOD: i32 = 365;
 
 fn judge(key: Node<'_, Key>) -> Judgement {
-    let Some(metadata) = key.metadata()?.filter(|metadata| metadata.key_manager.as_deref() == Some("CUSTOMER")) else {
+    let Some(metadata) = key.customer_managed()? else {
         return Ok(Verdict::NotApplicable);
     };
     let (Some(spec), Some(state), Some(origin)) = (&metadata.key_spec, &metadata.key_state, metadata.origin.as_deref()) else {
