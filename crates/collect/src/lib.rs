@@ -5,19 +5,24 @@
 //! declares.
 
 mod api;
+mod cloudtrail;
+mod cloudwatch;
 mod ec2;
 mod ecs;
 mod error;
+mod events;
 mod failure;
 mod guard;
 mod iam;
 mod interrupt;
 mod kms;
+mod logs;
 mod progress;
 mod regions;
 #[cfg(test)]
 mod replay;
 mod scan;
+mod scheduler;
 mod screen;
 mod secretsmanager;
 mod session;
@@ -107,6 +112,11 @@ pub fn operations() -> Vec<&'static Operation> {
         ec2::OPERATIONS,
         iam::OPERATIONS,
         kms::OPERATIONS,
+        cloudtrail::OPERATIONS,
+        cloudwatch::OPERATIONS,
+        events::OPERATIONS,
+        logs::OPERATIONS,
+        scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
     ];
     services.into_iter().flatten().collect()
