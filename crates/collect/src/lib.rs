@@ -9,6 +9,7 @@ mod cloudtrail;
 mod cloudwatch;
 mod ec2;
 mod ecs;
+mod elasticfilesystem;
 mod error;
 mod events;
 mod failure;
@@ -17,10 +18,14 @@ mod iam;
 mod interrupt;
 mod kms;
 mod logs;
+mod network_firewall;
 mod progress;
+mod rds;
 mod regions;
 #[cfg(test)]
 mod replay;
+mod route53resolver;
+mod s3;
 mod scan;
 mod scheduler;
 mod screen;
@@ -114,8 +119,13 @@ pub fn operations() -> Vec<&'static Operation> {
         kms::OPERATIONS,
         cloudtrail::OPERATIONS,
         cloudwatch::OPERATIONS,
+        elasticfilesystem::OPERATIONS,
         events::OPERATIONS,
         logs::OPERATIONS,
+        network_firewall::OPERATIONS,
+        rds::OPERATIONS,
+        route53resolver::OPERATIONS,
+        s3::OPERATIONS,
         scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
     ];
