@@ -9,6 +9,7 @@ use plimsoll_model::{AccountId, Header, Inventory, Region, SCHEMA, Scope};
 use plimsoll_secrets::Detector;
 
 use crate::api::{Api, Operation};
+use crate::cache::Entries;
 use crate::error::CollectError;
 use crate::progress::Progress;
 use crate::session::Session;
@@ -25,6 +26,7 @@ struct Scan<'a> {
     interrupt: &'a Interrupt,
     account: AccountId,
     detector: Arc<Detector>,
+    cache: Entries,
     progress: Progress,
 }
 
@@ -43,10 +45,12 @@ pub(crate) async fn scan(session: &Session, settings: &Settings, interrupt: &Int
         interrupt,
         account,
         detector: Arc::new(Detector::new(settings.fingerprint_key.as_deref())),
+        cache: Entries::open(settings.cache.as_ref(), session.endpoint().as_deref(), settings.fingerprint_key.as_deref()),
         progress: Progress::new(settings.progress),
     };
     let collected = scan.account(&home).await;
     scan.progress.clear();
+    let taken = scan.cache.finish().await;
     let (mut inventory, regions) = collected?;
     inventory.header = Header {
         schema: SCHEMA,
@@ -60,6 +64,10 @@ pub(crate) async fn scan(session: &Session, settings: &Settings, interrupt: &Int
         calls: session.statistics().calls(),
         lines: 0,
     };
+    for (operation, answers) in taken {
+        tracing::info!(operation, answers, "taken from the cache");
+        inventory.header.calls.entry(operation.to_owned()).or_default().cached = answers;
+    }
     inventory.sort();
     Ok(inventory)
 }
@@ -124,6 +132,6 @@ impl Scan<'_> {
     fn api(&self, region: Region) -> Api {
         let line = self.progress.line(region.as_str());
         let (account, detector) = (self.account.clone(), Arc::clone(&self.detector));
-        Api::new(account, region, self.settings.concurrency, self.interrupt.clone(), detector, line)
+        Api::new(account, region, self.settings.concurrency, self.interrupt.clone(), detector, line).with_cache(self.cache.clone())
     }
 }
