@@ -12,9 +12,9 @@ use std::time::{Duration, SystemTime};
 use super::{CacheError, LARGEST, is_digits};
 
 /// A use is noted when the last note is older than this: one write a day for an entry that every scan reads.
-const NOTE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const NOTE_AFTER: Duration = Duration::from_hours(24);
 /// Files that a scan left half-written go after this.
-const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 /// What a file takes on most disks, however small it is.
 const BLOCK: u64 = 4096;
 /// How the names of files that are being written begin.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::{Cache, CacheError, Entries, Kind, hex, lifetime_of, load, seal};
 
 const KIND: Kind = Kind { operation: "ecr:BatchGetImage", lifetime: None };
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 fn at(path: &Path) -> (Cache, Entries) {
     let cache = Cache::new(path.to_owned(), 1 << 20);

@@ -21,7 +21,7 @@ use super::{AT_ONCE, Ecs, LIST_TASK_DEFINITION_FAMILIES, LIST_TASK_DEFINITIONS, 
 use crate::cache::Kind;
 
 /// Revisions by ARN, with tags that are a week old at most.
-const REVISION: Kind = Kind { operation: "ecs:DescribeTaskDefinition", lifetime: Some(Duration::from_secs(7 * 24 * 60 * 60)) };
+const REVISION: Kind = Kind { operation: "ecs:DescribeTaskDefinition", lifetime: Some(Duration::from_hours(7 * 24)) };
 /// Families of which a revision was kept, by the ARN without a revision.
 const FAMILY: Kind = Kind { operation: "ecs:ListTaskDefinitions", lifetime: None };
 /// Pages of revisions that may bring no family that was not listed before.

@@ -250,7 +250,7 @@ async fn no_secret_is_in_any_file_of_the_cache() {
     run_with(&Api::in_test().with_cache(entries), &account.replay(), false).await;
     let texts = contents(&disk.path().join("cache"));
     assert_eq!(texts.len(), 3);
-    let all: String = texts.iter().map(|(name, text)| format!("{name} {text}\n")).collect();
+    let all: String = texts.into_iter().flat_map(|(name, text)| [name, text]).collect();
     assert!(all.contains("DB_PASSWORD") && all.contains("aws-secret-access-key"));
     for secret in [password, "Tr0ub4dor", pair[0], pair[1], "stage-of-the-app", "fingerprint-key"] {
         assert!(!all.contains(secret), "{secret}");
