@@ -159,6 +159,16 @@ pub(crate) struct Target {
     /// Key for hashes of detected secrets, to recognise the same secret in two places; without it there are none
     #[arg(long, value_name = "KEY", env = "PLIMSOLL_FINGERPRINT_KEY", hide_env_values = true)]
     pub(crate) fingerprint_key: Option<String>,
+    /// Where to keep what cannot change between scans [default: $PLIMSOLL_CACHE_DIR, else plimsoll in $XDG_CACHE_HOME or
+    /// ~/.cache]; with an endpoint that is not AWS's own there is a cache only when this is given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Megabytes that the cache may take
+    #[arg(long, value_name = "MB", default_value_t = 256)]
+    pub(crate) cache_size: u32,
+    /// Ask for everything anew, and keep nothing
+    #[arg(long, conflicts_with_all = ["cache_dir", "cache_size"])]
+    pub(crate) no_cache: bool,
 }
 
 /// Which checks to run and when to fail.

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -211,6 +211,73 @@ fn an_endpoint_that_hangs_is_given_up() {
     let output = against(&endpoint, "111111111111").args(["scan", "--region", "us-east-1", "--timeout", "1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
+}
+
+/// An endpoint where everybody is known and nobody may do anything.
+fn denying() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = Vec::new();
+            let mut buffer = [0; 4096];
+            let whole = |request: &[u8]| {
+                let text = String::from_utf8_lossy(request).to_lowercase();
+                let (head, body) = text.split_once("\r\n\r\n")?;
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse::<usize>().ok()?;
+                (body.len() >= length).then_some(())
+            };
+            while whole(&request).is_none() {
+                let read = stream.read(&mut buffer).unwrap_or(0);
+                if read == 0 {
+                    break;
+                }
+                request.extend_from_slice(&buffer[..read]);
+            }
+            let (status, body) = if String::from_utf8_lossy(&request).contains("Action=GetCallerIdentity") {
+                let arn = "arn:aws:iam::111111111111:user/audit";
+                let result = format!("<GetCallerIdentityResult><Account>111111111111</Account><Arn>{arn}</Arn></GetCallerIdentityResult>");
+                ("200 OK", format!("<GetCallerIdentityResponse>{result}</GetCallerIdentityResponse>"))
+            } else {
+                ("400 Bad Request", r#"{"__type": "AccessDeniedException", "message": "no"}"#.to_owned())
+            };
+            let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            // Who hung up does not read.
+            stream.write_all((head + &body).as_bytes()).ok();
+        }
+    });
+    endpoint
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_is_told_once_and_the_scan_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (endpoint, file) = (denying(), folder.path().join("file"));
+    std::fs::write(&file, "").unwrap();
+    let scan = |options: &[&str]| {
+        let mut command = against(&endpoint, "111111111111");
+        command.env("PLIMSOLL_CACHE_DIR", &file).args(["scan", "--region", "us-east-1", "--format", "json"]);
+        let output = command.args(options).output().unwrap();
+        assert!(json(&output)["gaps"].as_array().unwrap().iter().any(|gap| gap["operation"] == "ecs:ListClusters"));
+        stderr(&output)
+    };
+    let told = scan(&["--cache-dir", file.to_str().unwrap()]);
+    assert_eq!(told.matches("cannot be used").count(), 1, "{told}");
+    assert!(told.contains("--no-cache"), "{told}");
+    // The endpoint is not that of AWS: the one from the environment is not even tried.
+    for options in [&[][..], &["--no-cache"]] {
+        let told = scan(options);
+        assert!(!told.contains("cache"), "{told}");
+    }
+}
+
+#[test]
+fn what_nobody_scans_leaves_no_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache");
+    bare().args(["scan", "--region", "us-east-1", "--cache-dir"]).arg(&path).assert().code(3);
+    assert!(!path.exists());
+    bare().args(["scan", "--no-cache", "--cache-dir"]).arg(&path).assert().code(2);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! declares.
 
 mod api;
+mod cache;
 mod cloudtrail;
 mod cloudwatch;
 mod ec2;
@@ -44,6 +45,7 @@ use std::time::Duration;
 use plimsoll_model::Inventory;
 
 pub use api::Operation;
+pub use cache::{Cache, CacheError};
 pub use error::CollectError;
 pub use failure::Failure;
 pub use interrupt::Interrupt;
@@ -67,6 +69,8 @@ pub struct Settings {
     pub all_revisions: bool,
     /// Key of the fingerprints by which equal secrets are recognised; none, no fingerprints.
     pub fingerprint_key: Option<Vec<u8>>,
+    /// What earlier scans learned and what cannot have changed; none, everything is asked for.
+    pub cache: Option<Cache>,
     /// Whether to show progress on standard error.
     pub progress: bool,
 }
@@ -91,6 +95,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(30),
             all_revisions: false,
             fingerprint_key: None,
+            cache: None,
             progress: false,
         }
     }
