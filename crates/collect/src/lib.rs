@@ -18,6 +18,7 @@ mod regions;
 #[cfg(test)]
 mod replay;
 mod scan;
+mod scope;
 mod screen;
 mod session;
 mod statistics;
@@ -34,6 +35,7 @@ pub use api::Operation;
 pub use error::CollectError;
 pub use failure::Failure;
 pub use interrupt::Interrupt;
+pub use scope::resource_scope;
 
 /// What to collect, as whom, and how hard to try.
 #[derive(Clone, Debug)]
