@@ -34,7 +34,8 @@ pub fn permissions_table(permissions: &[Permission<'_>], options: &TableOptions,
                     format!("{name}{}{}{}", padding(name, names + GAP), permission.action, padding(permission.action, actions + GAP));
                 screen.hanging(2, (Style::Plain, &label), Style::Dim, &why)?;
             } else {
-                screen.text(2, Style::Plain, permission.action)?;
+                let operation = if permission.action == permission.operation { String::new() } else { format!(" for {name}") };
+                screen.text(2, Style::Plain, &format!("{}{operation}", permission.action))?;
                 screen.text(4, Style::Dim, &why)?;
             }
         }
