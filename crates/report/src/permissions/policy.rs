@@ -93,7 +93,7 @@ fn pretty(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-fn document<'p>(statements: &'p [Statement], partition: Partition) -> PolicyDocument<'p> {
+fn document(statements: &[Statement], partition: Partition) -> PolicyDocument<'_> {
     PolicyDocument { version: "2012-10-17", statement: statements.iter().map(|statement| statement.in_partition(partition)).collect() }
 }
 
