@@ -5,27 +5,35 @@
 //! declares.
 
 mod api;
+mod cloudtrail;
+mod cloudwatch;
 mod ec2;
 mod ecs;
 mod error;
+mod events;
 mod failure;
 mod guard;
 mod iam;
 mod interrupt;
 mod kms;
+mod logs;
 mod progress;
 mod regions;
 #[cfg(test)]
 mod replay;
 mod scan;
+mod scheduler;
 mod scope;
 mod screen;
+mod secretsmanager;
 mod session;
 mod statistics;
 mod sts;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+mod wire;
 
 use std::time::Duration;
 
@@ -99,8 +107,19 @@ pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Invent
 
 /// Every operation that plimsoll may call. The guard refuses all others.
 pub fn operations() -> Vec<&'static Operation> {
-    [sts::OPERATIONS, regions::OPERATIONS, ecs::OPERATIONS, ec2::OPERATIONS, iam::OPERATIONS, kms::OPERATIONS]
-        .into_iter()
-        .flatten()
-        .collect()
+    let services = [
+        sts::OPERATIONS,
+        regions::OPERATIONS,
+        ecs::OPERATIONS,
+        ec2::OPERATIONS,
+        iam::OPERATIONS,
+        kms::OPERATIONS,
+        cloudtrail::OPERATIONS,
+        cloudwatch::OPERATIONS,
+        events::OPERATIONS,
+        logs::OPERATIONS,
+        scheduler::OPERATIONS,
+        secretsmanager::OPERATIONS,
+    ];
+    services.into_iter().flatten().collect()
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{ec2, ecs, iam, kms};
+use crate::aws::{cloudtrail, cloudwatch, ec2, ecs, events, iam, kms, logs, scheduler, secretsmanager};
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
 /// A resource type: how its instances are named, and what AWS calls the type.
@@ -381,6 +381,30 @@ kinds! {
     /// KMS keys.
     keys: kms::Key = "kms:Key", "AWS::KMS::Key", "kms:DescribeKey",
         id: |r| &r.key_id, name: |r| r.aliases.first().map_or_else(|| last_part(&r.key_id), String::as_str), arn: Naming::Given, tags: |_r| Vec::new();
+    /// CloudTrail trails that record in a Region.
+    trails: cloudtrail::Trail = "cloudtrail:Trail", "AWS::CloudTrail::Trail", "cloudtrail:DescribeTrails",
+        id: |r| &r.trail_arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Stores of CloudTrail Lake.
+    event_data_stores: cloudtrail::EventDataStore = "cloudtrail:EventDataStore", "AWS::CloudTrail::EventDataStore", "cloudtrail:ListEventDataStores",
+        id: |r| &r.event_data_store_arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// What CloudTrail recorded of keys.
+    key_events: cloudtrail::KeyEvents = "cloudtrail:KeyEvents", "AWS::CloudTrail::KeyEvents", "cloudtrail:LookupEvents",
+        id: |r| &r.key_arn, name: |r| last_part(&r.key_arn), arn: Naming::Given, tags: |_r| Vec::new();
+    /// Alarms on the metrics of metric filters.
+    metric_alarms: cloudwatch::MetricAlarms = "cloudwatch:MetricAlarms", "AWS::CloudWatch::Alarm", "cloudwatch:DescribeAlarmsForMetric",
+        id: |r| &r.metric, name: |r| &r.metric_name, arn: Naming::Made("cloudwatch", "metric"), tags: |_r| Vec::new();
+    /// Rules of EventBridge.
+    rules: events::Rule = "events:Rule", "AWS::Events::Rule", "events:ListRules",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Log groups of CloudWatch Logs that something collected names.
+    log_groups: logs::LogGroup = "logs:LogGroup", "AWS::Logs::LogGroup", "logs:DescribeLogGroups",
+        id: |r| &r.log_group_name, name: |r| &r.log_group_name, arn: Naming::Made("logs", "log-group"), tags: |_r| Vec::new();
+    /// Schedules of EventBridge Scheduler that start tasks.
+    schedules: scheduler::Schedule = "scheduler:Schedule", "AWS::Scheduler::Schedule", "scheduler:ListSchedules",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Secrets of AWS Secrets Manager.
+    secrets: secretsmanager::Secret = "secretsmanager:Secret", "AWS::SecretsManager::Secret", "secretsmanager:ListSecrets",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
 }
 
 impl Inventory {
