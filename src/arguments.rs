@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_model::Severity;
+use plimsoll_report::{ExternalId, Principal, RoleName};
 
 /// Shows how safely containers run on AWS: a live, read-only posture scanner.
 #[derive(Debug, Parser)]
@@ -41,8 +42,8 @@ pub(crate) enum Command {
     Checks(CatalogueOptions),
     /// Who is responsible for what in each workload, and whether it is done
     Responsibility(ResponsibilityOptions),
-    /// Print the IAM policy that the scanner needs
-    Permissions,
+    /// Print what the scanner needs: an IAM policy, or a role with it as Terraform or CloudFormation
+    Permissions(PermissionsOptions),
     /// Show a scan of a sample account; needs no AWS account and no network
     Demo(DemoOptions),
     /// Print a JSON Schema
@@ -129,6 +130,36 @@ pub(crate) enum CatalogueCommand {
         /// Its id
         id: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PermissionsOptions {
+    /// In what form
+    #[arg(long, value_enum, default_value_t = PermissionsFormat::Json)]
+    pub(crate) format: PermissionsFormat,
+    /// Write files into this folder instead of stdout: one for each policy document, or one template
+    #[arg(short, long, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
+    /// Partition of the ARNs in JSON, and of an account in --trusted-principal
+    #[arg(long, value_enum, default_value_t = Partition::Aws)]
+    pub(crate) partition: Partition,
+    #[command(flatten)]
+    pub(crate) role: RoleOptions,
+}
+
+/// The role that a template makes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Role (terraform, cloudformation, stackset)")]
+pub(crate) struct RoleOptions {
+    /// Who may assume the role: ARN of a role, a user or an account's root, or an account id; left open by default
+    #[arg(long, value_name = "ARN|ACCOUNT")]
+    pub(crate) trusted_principal: Option<Principal>,
+    /// What the scanner has to name as its --external-id; left open by default
+    #[arg(long, value_name = "ID")]
+    pub(crate) external_id: Option<ExternalId>,
+    /// Name of the role [default: PlimsollReadOnly]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role_name: Option<RoleName>,
 }
 
 /// What to read, and as whom.
@@ -220,6 +251,30 @@ pub(crate) enum MatrixFormat {
     Table,
     /// One JSON document
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PermissionsFormat {
+    /// A managed policy; an object of several by name where one cannot hold it all
+    Json,
+    /// Policies and a role
+    Terraform,
+    /// Policies and a role, as a template for a stack in one account
+    Cloudformation,
+    /// Policies and a role, as a template for a stack set in many accounts
+    Stackset,
+    /// For people: what is called, what allows it and what it is for
+    List,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Partition {
+    /// The Regions open to all
+    Aws,
+    /// China
+    AwsCn,
+    /// GovCloud (US)
+    AwsUsGov,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -41,7 +41,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Check(options) => check::run(options, &screen),
         Command::Checks(options) => catalogue::run(options, &screen),
         Command::Responsibility(options) => responsibility::run(options, &screen),
-        Command::Permissions => permissions::run(),
+        Command::Permissions(options) => permissions::run(options, &screen),
         Command::Demo(options) => demo::run(options, &screen),
         Command::Schema { which } => schema::run(*which),
         Command::Completions { shell } => {

@@ -29,6 +29,7 @@ mod route53resolver;
 mod s3;
 mod scan;
 mod scheduler;
+mod scope;
 mod screen;
 mod secretsmanager;
 mod session;
@@ -49,6 +50,7 @@ pub use cache::{Cache, CacheError};
 pub use error::CollectError;
 pub use failure::Failure;
 pub use interrupt::Interrupt;
+pub use scope::resource_scope;
 
 /// What to collect, as whom, and how hard to try.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ mod display;
 mod fold;
 mod json;
 mod matrix;
+mod permissions;
 #[cfg(test)]
 mod sample;
 mod schema;
@@ -16,6 +17,10 @@ pub use catalogue::{ByPlatform, CheckPage, CheckRow, check_page, check_page_mark
 pub use display::inline;
 pub use json::{json, matrix_json, ndjson};
 pub use matrix::matrix_table;
+pub use permissions::{
+    Deployment, ExternalId, Partition, Permission, Policies, PolicyDocument, Principal, RoleName, Trust, TrustError, cloudformation,
+    permissions_table, terraform,
+};
 pub use schema::{line_schema, matrix_schema, result_schema, snapshot_schema};
 pub use screen::TableOptions;
 pub use table::table;
