@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Responsibility(ResponsibilityOptions),
     /// Print what the scanner needs: an IAM policy, or a role with it as Terraform or CloudFormation
     Permissions(PermissionsOptions),
+    /// What this identity can read here, what would stay unknown, and the policy that would mend it
+    Doctor(DoctorOptions),
     /// Show a scan of a sample account; needs no AWS account and no network
     Demo(DemoOptions),
     /// Print a JSON Schema
@@ -80,6 +82,18 @@ pub(crate) struct CollectOptions {
     #[arg(short, long, value_name = "FILE", default_value = "plimsoll.ndjson.zst")]
     pub(crate) output: PathBuf,
     /// Fail with exit code 3 when anything could not be read
+    #[arg(long)]
+    pub(crate) require_complete: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorOptions {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Table)]
+    pub(crate) format: MatrixFormat,
+    /// Fail with exit code 3 when anything cannot be read
     #[arg(long)]
     pub(crate) require_complete: bool,
 }
@@ -285,6 +299,8 @@ pub(crate) enum SchemaKind {
     Snapshot,
     /// The matrix (`plimsoll responsibility --format json`)
     Responsibility,
+    /// What can be read (`plimsoll doctor --format json`)
+    Doctor,
 }
 
 fn severity(text: &str) -> Result<Severity, String> {

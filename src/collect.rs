@@ -48,6 +48,15 @@ pub(crate) fn exit_code(inventory: &Inventory, require_complete: bool) -> ExitCo
 
 /// Reads what the options name. Ctrl-C ends it early with what was read.
 pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Failure> {
+    with_settings(target, screen, async |settings| plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await)
+}
+
+/// Runs what asks AWS, with the settings that the options name.
+pub(crate) fn with_settings<T>(
+    target: &Target,
+    screen: &Screen,
+    run: impl AsyncFnOnce(Settings) -> Result<T, CollectError>,
+) -> Result<T, Failure> {
     let cache = cache(target);
     let settings = Settings {
         profile: target.profile.clone(),
@@ -66,7 +75,7 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
         .enable_all()
         .build()
         .map_err(|error| Failure::nothing_scanned(error, "the system refuses threads or sockets"))?;
-    let collected = runtime.block_on(async { plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await });
+    let collected = runtime.block_on(run(settings));
     // Requests that hang must not hold up the end.
     runtime.shutdown_background();
     if let Some(trouble) = cache.and_then(|cache| cache.trouble()) {

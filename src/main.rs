@@ -8,6 +8,7 @@ mod catalogue;
 mod check;
 mod collect;
 mod demo;
+mod doctor;
 mod failure;
 mod output;
 mod page;
@@ -42,6 +43,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Checks(options) => catalogue::run(options, &screen),
         Command::Responsibility(options) => responsibility::run(options, &screen),
         Command::Permissions(options) => permissions::run(options, &screen),
+        Command::Doctor(options) => doctor::run(options, &screen),
         Command::Demo(options) => demo::run(options, &screen),
         Command::Schema { which } => schema::run(*which),
         Command::Completions { shell } => {

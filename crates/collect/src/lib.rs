@@ -8,6 +8,7 @@ mod api;
 mod cache;
 mod cloudtrail;
 mod cloudwatch;
+mod doctor;
 mod ec2;
 mod ecs;
 mod elasticfilesystem;
@@ -47,6 +48,7 @@ use plimsoll_model::Inventory;
 
 pub use api::Operation;
 pub use cache::{Cache, CacheError};
+pub use doctor::{Answer, Examination, Probe};
 pub use error::CollectError;
 pub use failure::Failure;
 pub use interrupt::Interrupt;
@@ -113,6 +115,18 @@ pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Invent
         session = session::Session::load(settings) => session,
     };
     scan::scan(&session, settings, &interrupt).await
+}
+
+/// Finds out what an identity may read, with one small request for each operation.
+pub async fn examine(settings: &Settings, interrupt: Interrupt) -> Result<Examination, CollectError> {
+    regions::check_names(&settings.regions)?;
+    let _attention = interrupt.attention();
+    let session = tokio::select! {
+        biased;
+        () = interrupt.triggered() => return Err(CollectError::Interrupted),
+        session = session::Session::load(settings) => session,
+    };
+    scan::examine(&session, settings, &interrupt).await
 }
 
 /// Every operation that plimsoll may call. The guard refuses all others.

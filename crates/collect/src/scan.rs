@@ -10,6 +10,7 @@ use plimsoll_secrets::Detector;
 
 use crate::api::{Api, Operation};
 use crate::cache::Entries;
+use crate::doctor::{self, Examination};
 use crate::ecs::Containers;
 use crate::error::CollectError;
 use crate::progress::Progress;
@@ -147,4 +148,24 @@ impl Scan<'_> {
         let (account, detector) = (self.account.clone(), Arc::clone(&self.detector));
         Api::new(account, region, self.settings.concurrency, self.interrupt.clone(), detector, line).with_cache(self.cache.clone())
     }
+}
+
+/// Asks what the session's identity may read: everything in the first Region, one listing of each service in the others.
+pub(crate) async fn examine(session: &Session, settings: &Settings, interrupt: &Interrupt) -> Result<Examination, CollectError> {
+    let home = regions::first(&settings.regions, session.region());
+    let Caller { account, arn } = sts::caller(session, settings, &home, interrupt).await?;
+    let detector = Arc::new(Detector::new(None));
+    let progress = Progress::new(settings.progress);
+    let api = |region: &str| {
+        let line = progress.line(region);
+        Api::new(account.clone(), region.into(), settings.concurrency, interrupt.clone(), Arc::clone(&detector), line)
+    };
+    let first = api(&home);
+    let listed = regions::to_scan(&first, &session.ec2(&home), &settings.regions, session.region()).await;
+    let regions = listed.unwrap_or_default();
+    let others = regions.iter().filter(|region| **region != home).map(|region| api(region));
+    let apis: Vec<Api> = std::iter::once(first).chain(others).collect();
+    let examination = doctor::examine(session, account.clone(), arn, &apis).await;
+    progress.clear();
+    Ok(examination)
 }
