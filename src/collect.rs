@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use plimsoll_collect::{CollectError, Interrupt, RegionChoice, Settings};
+use plimsoll_config::Config;
 use plimsoll_model::{Inventory, write_file};
 
 use crate::arguments::{CollectOptions, Target};
@@ -12,9 +13,9 @@ use crate::failure::{self, Failure};
 use crate::output::probe;
 use crate::screen::Screen;
 
-pub(crate) fn run(options: &CollectOptions, screen: &Screen) -> Result<ExitCode, Failure> {
+pub(crate) fn run(options: &CollectOptions, config: &Config, screen: &Screen) -> Result<ExitCode, Failure> {
     probe(&options.output)?;
-    let inventory = collect(&options.target, screen)?;
+    let inventory = collect(&options.target, config, screen)?;
     keep(&inventory, &options.output)?;
     screen.note(&format!(
         "{}: {} resources, {} gaps, {} calls{}",
@@ -27,7 +28,7 @@ pub(crate) fn run(options: &CollectOptions, screen: &Screen) -> Result<ExitCode,
     for gap in inventory.gaps.iter().take(5) {
         screen.note(&format!("not read: {} in {} {} ({})", gap.operation, gap.account, gap.region, gap.code));
     }
-    Ok(exit_code(&inventory, options.require_complete))
+    Ok(exit_code(&inventory, options.require_complete.unwrap_or(config.output.require_complete)))
 }
 
 /// The exit code of a scan that ran.
@@ -43,15 +44,16 @@ pub(crate) fn exit_code(inventory: &Inventory, require_complete: bool) -> ExitCo
 }
 
 /// Reads what the options name. Ctrl-C ends it early with what was read.
-pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Failure> {
+pub(crate) fn collect(target: &Target, config: &Config, screen: &Screen) -> Result<Inventory, Failure> {
+    let (role_arn, external_id) = role(target, config)?;
     let settings = Settings {
-        profile: target.profile.clone(),
-        regions: regions(&target.region),
-        role_arn: target.role_arn.clone(),
-        external_id: target.external_id.clone(),
-        concurrency: usize::from(target.concurrency),
-        timeout: Duration::from_secs(target.timeout),
-        all_revisions: target.all_revisions,
+        profile: target.profile.clone().or_else(|| config.profile.clone()),
+        regions: regions(if target.region.is_empty() { &config.regions } else { &target.region }),
+        role_arn,
+        external_id,
+        concurrency: usize::from(target.concurrency.unwrap_or(config.collect.concurrency)),
+        timeout: Duration::from_secs(target.timeout.unwrap_or(config.collect.timeout)),
+        all_revisions: target.all_revisions.unwrap_or(config.collect.all_revisions),
         fingerprint_key: target.fingerprint_key.as_ref().map(|key| key.clone().into_bytes()),
         progress: screen.progress(),
     };
@@ -73,6 +75,19 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
             _ => Failure::nothing_scanned(error, hint),
         }
     })
+}
+
+/// The role to assume, and its external id.
+fn role(target: &Target, config: &Config) -> Result<(Option<String>, Option<String>), Failure> {
+    let accounts = &config.accounts;
+    if target.role_arn.is_some() {
+        return Ok((target.role_arn.clone(), target.external_id.clone()));
+    }
+    if accounts.role_arns.len() > 1 || !accounts.ids.is_empty() || accounts.org {
+        let error = anyhow::anyhow!("the configuration names several accounts, and this version reads one at a time");
+        return Err(Failure::usage(error, "name one role in accounts.role-arns, or pass --role-arn"));
+    }
+    Ok((accounts.role_arns.first().cloned(), accounts.external_id.clone()))
 }
 
 fn regions(names: &[String]) -> RegionChoice {
