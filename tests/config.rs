@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -211,22 +213,38 @@ fn the_command_line_wins() {
 
 #[test]
 fn what_to_read_comes_from_the_file_unless_the_command_line_says() {
-    let place = Place::new("regions = [\"us-esat-1\"]\nprofile = \"nobody\"\n");
+    let place = Place::new("regions = [\"paris\"]\nprofile = \"nobody\"\n");
     let scan = |more: &[&str]| {
         let output = place.command().arg("scan").args(more).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
         stderr(&output)
     };
-    assert!(scan(&[]).contains("us-esat-1, did you mean us-east-1?"));
+    assert!(scan(&[]).contains("there is no AWS Region paris"));
     assert!(scan(&["--region", "us-east-1"]).contains("nobody"));
     assert!(scan(&["--region", "us-east-1", "--profile", "somebody"]).contains("somebody"));
+}
+
+/// An endpoint that refuses every request, as AWS does.
+fn refusing() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let body = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // The requests are small: one read takes what matters.
+            stream.read(&mut [0; 16_384]).unwrap();
+            write!(stream, "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        }
+    });
+    endpoint
 }
 
 #[test]
 fn a_role_comes_from_the_file_unless_the_command_line_says() {
     let place = Place::new("[accounts]\nrole-arns = [\"arn:aws:iam::111111111111:role/of-file\"]\n");
     let scan = |more: &[&str]| {
-        let mut command = against(common::NOWHERE, "111111111111");
+        let mut command = against(&refusing(), "111111111111");
         let output = command.current_dir(place.folder.path()).args(["scan", "--region", "us-east-1"]).args(more).output().unwrap();
         stderr(&output)
     };
