@@ -286,3 +286,93 @@ fn the_documented_file_holds() {
     let thresholds: plimsoll_model::Thresholds = value["thresholds"].clone().try_into().unwrap();
     assert_eq!(thresholds, plimsoll_model::Thresholds::default());
 }
+
+/// Thresholds whose checks are still to come.
+const WAITING: &[&str] = &[
+    "agent_behind_days",
+    "agent_behind_releases",
+    "ami_behind_days",
+    "approved_registries",
+    "audit_log_retention_days",
+    "auto_mode_node_days",
+    "cluster_admin_principals",
+    "cluster_admin_subjects",
+    "cluster_admins",
+    "custom_ami_days",
+    "eks_support_days",
+    "epss_score",
+    "escalation_steps",
+    "exposed_image_days",
+    "gpu_image_mib",
+    "gpu_image_tags",
+    "guardduty_finding_days",
+    "host_days",
+    "image_days",
+    "image_mib",
+    "image_scan_days",
+    "key_material_days",
+    "key_use_days",
+    "log_retention_days",
+    "moving_image_tags",
+    "newer_image_days",
+    "nodegroup_behind_versions",
+    "non_production_tags",
+    "opaque_secrets",
+    "organizations",
+    "patch_reboot_days",
+    "patch_run_days",
+    "pipeline_role_tags",
+    "pipeline_roles",
+    "production_tags",
+    "push_principals",
+    "reachable_secrets",
+    "require_customer_managed_keys",
+    "require_private_endpoints",
+    "role_secrets",
+    "role_secrets_factor",
+    "secret_days",
+    "secret_rotation_grace_days",
+    "third_party_scanner",
+    "third_party_secret_tags",
+    "trusted_accounts",
+];
+
+#[test]
+fn every_threshold_is_read_by_a_check_or_waits_for_its_check() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let mut sources = String::new();
+    let mut folders = vec![root.join("checks/src"), root.join("graph/src"), root.join("collect/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(path).unwrap();
+                // Tests set thresholds; only what stands before them reads.
+                sources.push_str(text.split("#[cfg(test)]").next().unwrap());
+            }
+        }
+    }
+    // These are read through a method of their own.
+    let methods = [
+        ("strict_values", "is_strict("),
+        ("production_tags", "is_production("),
+        ("non_production_tags", "is_non_production("),
+        ("trusted_accounts", "trusts_account("),
+        ("pipeline_roles", "is_pipeline_role("),
+        ("pipeline_role_tags", "is_pipeline_role("),
+    ];
+    let is_word_end = |c: Option<char>| !c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let reads = |name: &str| {
+        let method = methods.iter().find(|(field, _)| *field == name).map(|(_, method)| format!(".{method}"));
+        let field = format!(".{name}");
+        method.is_some_and(|method| sources.contains(&method))
+            || sources.match_indices(&field).any(|(at, _)| is_word_end(sources[at + field.len()..].chars().next()))
+    };
+    let defaults = serde_json::to_value(plimsoll_model::Thresholds::default()).unwrap();
+    for name in defaults.as_object().unwrap().keys().map(|key| key.replace('-', "_")) {
+        assert!(reads(&name) || WAITING.contains(&name.as_str()), "no check reads {name}");
+    }
+    assert!(WAITING.iter().all(|name| defaults.get(name.replace('_', "-")).is_some()), "a threshold that is waited for is gone");
+}

@@ -155,7 +155,7 @@ pub fn evaluate<'e>(estate: &'e Estate<'e>, selection: &Selection, options: Opti
         evaluation = verdicts.evaluation;
     }
     let header = &estate.inventory().header;
-    overrides::apply(&mut evaluation, &options, &header.scope, header.finished_at);
+    overrides::apply(&mut evaluation, options, &header.scope, header.finished_at);
     Finding::sort(&mut evaluation.findings);
     evaluation
 }

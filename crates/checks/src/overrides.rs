@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use crate::engine::{Evaluation, Options};
 
 /// Sets severities and suppresses findings. Suppressed findings are dropped unless they are asked for.
-pub(crate) fn apply(evaluation: &mut Evaluation, options: &Options, scope: &Scope, now: jiff::Timestamp) {
+pub(crate) fn apply(evaluation: &mut Evaluation, options: Options, scope: &Scope, now: jiff::Timestamp) {
     if !options.severities.is_empty() {
         for finding in &mut evaluation.findings {
             if let Some(&severity) = options.severities.get(finding.check.as_ref()) {
@@ -22,9 +22,9 @@ pub(crate) fn apply(evaluation: &mut Evaluation, options: &Options, scope: &Scop
     if options.exceptions.is_empty() {
         return;
     }
-    let mut uses: Vec<ExceptionUse> = options
+    let mut outcomes: Vec<ExceptionUse> = options
         .exceptions
-        .iter()
+        .into_iter()
         .map(|exception| {
             let ran = evaluation.checks.iter().any(|check| exception.names_check(check.id));
             let state = match ran && exception.is_in_scope(scope) {
@@ -32,24 +32,25 @@ pub(crate) fn apply(evaluation: &mut Evaluation, options: &Options, scope: &Scop
                 true => ExceptionState::Unused,
                 false => ExceptionState::Skipped,
             };
-            ExceptionUse { exception: exception.clone(), state, findings: 0 }
+            ExceptionUse { exception, state, findings: 0 }
         })
         .collect();
     let by_check: FxHashMap<&str, Vec<usize>> = evaluation
         .checks
         .iter()
         .map(|check| {
-            (check.id, (0..uses.len()).filter(|&at| options.exceptions.get(at).is_some_and(|e| e.names_check(check.id))).collect())
+            let naming = outcomes.iter().enumerate().filter(|(_, outcome)| outcome.exception.names_check(check.id));
+            (check.id, naming.map(|(at, _)| at).collect())
         })
         .collect();
     for finding in evaluation.findings.iter_mut().filter(|finding| matches!(finding.status, Status::Fail | Status::Unknown)) {
         let mut suppression = None;
         for &at in by_check.get(finding.check.as_ref()).into_iter().flatten() {
-            let Some(used) = uses.get_mut(at).filter(|used| used.exception.names_resource(finding)) else { continue };
-            used.findings += 1;
-            if used.state != ExceptionState::Expired {
-                used.state = ExceptionState::Applied;
-                suppression.get_or_insert_with(|| told(&used.exception));
+            let Some(outcome) = outcomes.get_mut(at).filter(|outcome| outcome.exception.names_resource(finding)) else { continue };
+            outcome.findings += 1;
+            if outcome.state != ExceptionState::Expired {
+                outcome.state = ExceptionState::Applied;
+                suppression.get_or_insert_with(|| told(&outcome.exception));
             }
         }
         if suppression.is_some() {
@@ -65,7 +66,7 @@ pub(crate) fn apply(evaluation: &mut Evaluation, options: &Options, scope: &Scop
     if !options.include_suppressed {
         evaluation.findings.retain(|finding| finding.status != Status::Suppressed);
     }
-    evaluation.exceptions = uses;
+    evaluation.exceptions = outcomes;
 }
 
 fn told(exception: &Exception) -> Suppression {
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn an_exception_whose_time_is_over_suppresses_nothing() {
         let over = Exception { expires: "2026-06-14".parse().unwrap(), ..exception() };
-        let evaluation = run(account(), CHECK, accepting(&[over.clone()]));
+        let evaluation = run(account(), CHECK, accepting(std::slice::from_ref(&over)));
         assert_eq!(evaluation.findings[0].status, Status::Fail);
         assert_eq!(states(&evaluation), [(ExceptionState::Expired, 1)]);
         // The fixture ends on 2026-06-15: the last day counts.

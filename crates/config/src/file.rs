@@ -129,12 +129,12 @@ pub struct Cache {
     pub directory: Option<PathBuf>,
     /// How much at most, in MiB.
     #[schemars(range(min = 1))]
-    pub max_mib: u64,
+    pub max_mib: u32,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { enabled: true, directory: None, max_mib: 512 }
+        Self { enabled: true, directory: None, max_mib: 256 }
     }
 }
 
