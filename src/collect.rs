@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use plimsoll_collect::{Cache, CollectError, Interrupt, RegionChoice, Settings};
+use plimsoll_config::Config;
 use plimsoll_model::{Inventory, write_file};
 
 use crate::arguments::{CollectOptions, Target};
@@ -12,9 +13,9 @@ use crate::failure::{self, Failure};
 use crate::output::probe;
 use crate::screen::Screen;
 
-pub(crate) fn run(options: &CollectOptions, screen: &Screen) -> Result<ExitCode, Failure> {
+pub(crate) fn run(options: &CollectOptions, config: &Config, screen: &Screen) -> Result<ExitCode, Failure> {
     probe(&options.output)?;
-    let inventory = collect(&options.target, screen)?;
+    let inventory = collect(&options.target, config, screen)?;
     keep(&inventory, &options.output)?;
     screen.note(&format!(
         "{}: {} resources, {} gaps, {} calls{}{}",
@@ -31,7 +32,7 @@ pub(crate) fn run(options: &CollectOptions, screen: &Screen) -> Result<ExitCode,
     for gap in inventory.gaps.iter().take(5) {
         screen.note(&format!("not read: {} in {} {} ({})", gap.operation, gap.account, gap.region, gap.code));
     }
-    Ok(exit_code(&inventory, options.require_complete))
+    Ok(exit_code(&inventory, options.require_complete.unwrap_or(config.output.require_complete)))
 }
 
 /// The exit code of a scan that ran.
@@ -47,25 +48,27 @@ pub(crate) fn exit_code(inventory: &Inventory, require_complete: bool) -> ExitCo
 }
 
 /// Reads what the options name. Ctrl-C ends it early with what was read.
-pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Failure> {
-    with_settings(target, screen, async |settings| plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await)
+pub(crate) fn collect(target: &Target, config: &Config, screen: &Screen) -> Result<Inventory, Failure> {
+    with_settings(target, config, screen, async |settings| plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await)
 }
 
-/// Runs what asks AWS, with the settings that the options name.
+/// Runs what asks AWS, with the settings that the options and the configuration name.
 pub(crate) fn with_settings<T>(
     target: &Target,
+    config: &Config,
     screen: &Screen,
     run: impl AsyncFnOnce(Settings) -> Result<T, CollectError>,
 ) -> Result<T, Failure> {
-    let cache = cache(target);
+    let cache = cache(target, config);
+    let (role_arn, external_id) = role(target, config)?;
     let settings = Settings {
-        profile: target.profile.clone(),
-        regions: regions(&target.region),
-        role_arn: target.role_arn.clone(),
-        external_id: target.external_id.clone(),
-        concurrency: usize::from(target.concurrency),
-        timeout: Duration::from_secs(target.timeout),
-        all_revisions: target.all_revisions,
+        profile: target.profile.clone().or_else(|| config.profile.clone()),
+        regions: regions(if target.region.is_empty() { &config.regions } else { &target.region }),
+        role_arn,
+        external_id,
+        concurrency: usize::from(target.concurrency.unwrap_or(config.collect.concurrency)),
+        timeout: Duration::from_secs(target.timeout.unwrap_or(config.collect.timeout)),
+        all_revisions: target.all_revisions.unwrap_or(config.collect.all_revisions),
         fingerprint_key: target.fingerprint_key.as_ref().map(|key| key.clone().into_bytes()),
         cache: cache.clone(),
         progress: screen.progress(),
@@ -94,12 +97,13 @@ pub(crate) fn with_settings<T>(
 }
 
 /// The cache that the options or the environment name. Without a home directory there is none.
-fn cache(target: &Target) -> Option<Cache> {
-    let size = u64::from(target.cache_size) << 20;
-    if target.no_cache {
+fn cache(target: &Target, config: &Config) -> Option<Cache> {
+    let of_file = &config.collect.cache;
+    let size = u64::from(target.cache_size.unwrap_or(of_file.max_mib)) << 20;
+    if target.no_cache || (!of_file.enabled && target.cache_dir.is_none()) {
         return None;
     }
-    if let Some(chosen) = &target.cache_dir {
+    if let Some(chosen) = target.cache_dir.as_ref().or(of_file.directory.as_ref()) {
         return Some(Cache::chosen(chosen.clone(), size));
     }
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -110,6 +114,19 @@ fn cache(target: &Target) -> Option<Cache> {
         Some(base.join("plimsoll"))
     };
     Some(Cache::new(variable("PLIMSOLL_CACHE_DIR").or_else(of_user)?, size))
+}
+
+/// The role to assume, and its external id.
+fn role(target: &Target, config: &Config) -> Result<(Option<String>, Option<String>), Failure> {
+    let accounts = &config.accounts;
+    if target.role_arn.is_some() {
+        return Ok((target.role_arn.clone(), target.external_id.clone()));
+    }
+    if accounts.role_arns.len() > 1 || !accounts.ids.is_empty() || accounts.org {
+        let error = anyhow::anyhow!("the configuration names several accounts, and this version reads one at a time");
+        return Err(Failure::usage(error, "name one role in accounts.role-arns, or pass --role-arn"));
+    }
+    Ok((accounts.role_arns.first().cloned(), accounts.external_id.clone()))
 }
 
 fn regions(names: &[String]) -> RegionChoice {

@@ -448,6 +448,13 @@ fn schemas_in_the_repository_are_current() {
 }
 
 #[test]
+fn the_schema_of_the_configuration_in_the_repository_is_current() {
+    let printed = bare().args(["config", "schema"]).output().unwrap();
+    let kept = std::fs::read_to_string(format!("{}/docs/schema/config.schema.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    assert_eq!(stdout(&printed), kept, "run `make generate`");
+}
+
+#[test]
 fn snapshot_lines_agree_with_their_schema() {
     let schema = plimsoll_report::snapshot_schema();
     let mut bytes = Vec::new();
