@@ -5,6 +5,7 @@ from localstack.aws.skeleton import DispatchTable, Skeleton
 from localstack.aws.spec import load_service
 from localstack.services.moto import call_moto
 from localstack.services.plugins import Service, aws_provider
+from plux import PluginSpec
 
 
 def forward(context: RequestContext, _request: ServiceRequest) -> ServiceResponse:
@@ -20,6 +21,15 @@ def moto_service(name: str, overrides: DispatchTable | None = None) -> Service:
     return Service(name=name, skeleton=Skeleton(model, table))
 
 
+def as_moto_has_it(api: str) -> PluginSpec:
+    """The provider of a service that moto serves without help."""
+
+    def create() -> Service:
+        return moto_service(api)
+
+    return aws_provider(api=api)(create)
+
+
 @aws_provider(api="ecs")
 def ecs() -> Service:
     """ECS, with the overrides that make its answers complete."""
@@ -29,37 +39,18 @@ def ecs() -> Service:
     return moto_service("ecs", ecs_operations.overrides())
 
 
-@aws_provider(api="eks")
-def eks() -> Service:
-    """EKS as moto has it."""
-    return moto_service("eks")
-
-
-@aws_provider(api="ecr")
-def ecr() -> Service:
-    """ECR as moto has it."""
-    return moto_service("ecr")
-
-
-@aws_provider(api="elbv2")
-def elbv2() -> Service:
-    """Elastic Load Balancing v2 as moto has it."""
-    return moto_service("elbv2")
-
-
-@aws_provider(api="cloudtrail")
-def cloudtrail() -> Service:
-    """CloudTrail as moto has it."""
-    return moto_service("cloudtrail")
-
-
-@aws_provider(api="guardduty")
-def guardduty() -> Service:
-    """GuardDuty as moto has it."""
-    return moto_service("guardduty")
-
-
-@aws_provider(api="organizations")
-def organizations() -> Service:
-    """Organizations as moto has it."""
-    return moto_service("organizations")
+acm_pca = as_moto_has_it("acm-pca")
+autoscaling = as_moto_has_it("autoscaling")
+cloudtrail = as_moto_has_it("cloudtrail")
+ecr = as_moto_has_it("ecr")
+efs = as_moto_has_it("efs")
+eks = as_moto_has_it("eks")
+elbv2 = as_moto_has_it("elbv2")
+guardduty = as_moto_has_it("guardduty")
+inspector2 = as_moto_has_it("inspector2")
+network_firewall = as_moto_has_it("network-firewall")
+organizations = as_moto_has_it("organizations")
+rds = as_moto_has_it("rds")
+shield = as_moto_has_it("shield")
+signer = as_moto_has_it("signer")
+wafv2 = as_moto_has_it("wafv2")
