@@ -1,4 +1,4 @@
-"""Control endpoints under /_plimsoll/: deny operations, count calls, age tasks.
+"""Control endpoints under /_plimsoll/: deny operations, count calls, lay down answers, age tasks.
 
 A handler in LocalStack's chain sees every parsed AWS request, counts it and answers denied operations itself.
 """
@@ -11,12 +11,14 @@ from localstack.aws import handlers
 from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.aws.chain import HandlerChain
 from localstack.aws.protocol.serializer import create_serializer
+from localstack.aws.protocol.service_router import signing_name_path_prefix_rules
+from localstack.aws.spec import ServiceModelIdentifier
 from localstack.http import Request, Response
 from localstack.runtime import hooks
 from localstack.services.edge import ROUTER
 from moto.ecs.models import ecs_backends
 
-from plimsoll_bridge import account_models, missing_operations
+from plimsoll_bridge import account_models, answers, ecr_operations, missing_operations, trail, trust
 
 _DENIED: defaultdict[str, set[str]] = defaultdict(set)
 _CALLS: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -39,12 +41,18 @@ _IAM_PREFIX = {"elbv2": "elasticloadbalancing"}
 def install() -> None:
     """Adds the request handler and the endpoints when LocalStack starts."""
     account_models.apply()
+    ecr_operations.apply()
+    # Signer shares its signing name with a newer service; LocalStack takes such a request for one to S3.
+    signing_name_path_prefix_rules["signer"] = {"*": ServiceModelIdentifier("signer")}
     handlers.serve_custom_service_request_handlers.append(handle_request)
     ROUTER.add("/_plimsoll/deny", deny, methods=["POST"])
     ROUTER.add("/_plimsoll/reset", reset, methods=["POST"])
     ROUTER.add("/_plimsoll/calls", calls, methods=["GET"])
     ROUTER.add("/_plimsoll/calls/reset", reset_calls, methods=["POST"])
     ROUTER.add("/_plimsoll/age", age, methods=["POST"])
+    ROUTER.add("/_plimsoll/answer", lay_down, methods=["POST"])
+    ROUTER.add("/_plimsoll/image", change_image, methods=["POST"])
+    ROUTER.add(f"{ecr_operations.LAYER_PATH}/<digest>", ecr_operations.layer, methods=["GET"])
     ROUTER.add("/_plimsoll/seeded", seeded, methods=["GET", "POST"])
     ROUTER.add("/_plimsoll/health", health, methods=["GET"])
 
@@ -58,9 +66,27 @@ def handle_request(chain: HandlerChain, context: RequestContext, response: Respo
     if _DENIED[context.account_id] & {name, iam_action(context)}:
         response.update_from(denial(context))
         chain.stop()
-    elif name in missing_operations.OPERATIONS:
-        response.update_from(answer(context, missing_operations.OPERATIONS[name](context)))
+        return
+    trail.record(context)
+    try:
+        result = own_answer(context, name)
+    except CommonServiceException as error:
+        response.update_from(refusal(context, error))
         chain.stop()
+        return
+    if result is not None:
+        response.update_from(answer(context, result))
+        chain.stop()
+
+
+def own_answer(context: RequestContext, name: str) -> dict[str, Any] | None:
+    """The answer of the bridge, or None where LocalStack or moto shall answer."""
+    if name == "sts:AssumeRole":
+        trust.check_assume_role(context)
+        return None
+    if name in missing_operations.OPERATIONS:
+        return missing_operations.OPERATIONS[name](context)
+    return answers.answer_to(context, name)
 
 
 def answer(context: RequestContext, result: dict[str, Any]) -> Response:
@@ -72,7 +98,11 @@ def answer(context: RequestContext, result: dict[str, Any]) -> Response:
 def denial(context: RequestContext) -> Response:
     """The refusal that AWS sends when no policy allows the call."""
     code, status = _ACCESS_DENIED.get(context.service.service_name, _ACCESS_DENIED_JSON)
-    error = CommonServiceException(code, denial_message(context), status, True)
+    return refusal(context, CommonServiceException(code, denial_message(context), status, True))
+
+
+def refusal(context: RequestContext, error: CommonServiceException) -> Response:
+    """Serialises an error in the wire format of the service."""
     context.service_exception = error
     serializer = create_serializer(context.service, context.protocol)
     return serializer.serialize_error_to_response(error, context.operation, context.request.headers, context.request_id)
@@ -138,6 +168,18 @@ def age(request: Request) -> dict[str, Any]:
     task.pull_started_at = started - timedelta(seconds=20)
     task.started_at = task.pull_stopped_at = task.connectivity_at = started
     return {"taskArn": arn, "startedAt": started.isoformat()}
+
+
+def lay_down(request: Request) -> dict[str, str]:
+    """POST /_plimsoll/answer {"account", "region", "operation", "when", "result"} answers an operation from now on."""
+    body = request.get_json(force=True)
+    answers.add(body)
+    return {"operation": body["operation"]}
+
+
+def change_image(request: Request) -> dict[str, Any]:
+    """POST /_plimsoll/image {"account", "region", "repository", "tag", "changes"} sets fields of an ECR image."""
+    return ecr_operations.change_image(request.get_json(force=True))
 
 
 def seeded(request: Request) -> dict[str, list[str]]:

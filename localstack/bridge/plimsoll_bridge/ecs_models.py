@@ -3,7 +3,6 @@
 Each function closes one gap. Attributes set on moto's objects appear in answers, since moto serialises by name.
 """
 
-import hashlib
 import uuid
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +13,9 @@ from moto.ec2 import ec2_backends
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.utils import generate_dns_from_ip, random_public_ip
 from moto.ecs.models import EC2ContainerServiceBackend, Task, TaskDefinition
+
+from plimsoll_bridge.ecr_operations import digest_of
+from plimsoll_bridge.trail import storage_key_used
 
 NEWEST_LINUX_PLATFORM = "1.4.0"
 DEFAULT_FARGATE_STORAGE_GIB = 20
@@ -124,6 +126,7 @@ def set_fargate_storage(task: Task, definition: TaskDefinition) -> None:
     key = cluster_storage_key(task)
     if key and task.platform_version == NEWEST_LINUX_PLATFORM:
         storage["kmsKeyId"] = key
+        storage_key_used(task._account_id, task.region_name, task.cluster_name, key)
     task.fargate_ephemeral_storage = storage
     task.ephemeral_storage = {"sizeInGiB": size}
 
@@ -183,7 +186,7 @@ def container(task: Task, definition: TaskDefinition, declared: dict[str, Any]) 
         task_arn=task.task_arn,
         name=declared["name"],
         image=declared["image"],
-        image_digest="sha256:" + hashlib.sha256(declared["image"].encode()).hexdigest(),
+        image_digest=digest_of(declared["image"]),
         runtime_id=f"{task.id.replace('-', '')}-{uuid.uuid4().int % 10**10}",
         last_status="RUNNING",
         health_status="UNKNOWN",

@@ -1,12 +1,21 @@
-"""Operations that neither LocalStack nor moto has: VPC Block Public Access, the default EBS key, key rotations."""
+"""Operations that neither LocalStack nor moto has, of services that need no module of their own.
+
+VPC Block Public Access, instance defaults, the default EBS key, key rotations, Inspector, Shield and Signer.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from localstack.aws.api import RequestContext
+from moto.inspector2.models import AccountStatus, inspector2_backends
+from moto.shield.models import shield_backends
+from moto.signer.models import signer_backends
+
+from plimsoll_bridge import ecr_operations, eks_operations, trail
 
 _BLOCK_MODES: dict[tuple[str, str], tuple[str, datetime | None]] = {}
+_METADATA_DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {}
 
 
 def describe_block_public_access(context: RequestContext) -> dict[str, Any]:
@@ -47,10 +56,49 @@ def list_key_rotations(_context: RequestContext) -> dict[str, Any]:
     return {"Rotations": [], "Truncated": False}
 
 
+def get_instance_metadata_defaults(context: RequestContext) -> dict[str, Any]:
+    """Nothing until someone sets it: then the region's defaults for new instances."""
+    return {"AccountLevel": {"ManagedBy": "account", **_METADATA_DEFAULTS.get((context.account_id, context.region), {})}}
+
+
+def modify_instance_metadata_defaults(context: RequestContext) -> dict[str, Any]:
+    """Sets defaults of the region."""
+    request = {name: value for name, value in (context.service_request or {}).items() if name != "DryRun"}
+    _METADATA_DEFAULTS.setdefault((context.account_id, context.region), {}).update(request)
+    return {"Return": True}
+
+
+def batch_get_account_status(context: RequestContext) -> dict[str, Any]:
+    """What Inspector scans, by default for the caller's own account; moto answers nothing without accounts."""
+    accounts = (context.service_request or {}).get("accountIds") or [context.account_id]
+    known = inspector2_backends[context.account_id][context.region].account_status
+    return {"accounts": [known.get(account, AccountStatus(account)).to_batch_json() for account in accounts]}
+
+
+def get_subscription_state(context: RequestContext) -> dict[str, Any]:
+    """Whether the account has Shield Advanced."""
+    subscribed = shield_backends[context.account_id]["aws"].subscription
+    return {"SubscriptionState": "ACTIVE" if subscribed else "INACTIVE"}
+
+
+def list_signing_profiles(context: RequestContext) -> dict[str, Any]:
+    """The profiles that PutSigningProfile made."""
+    profiles = signer_backends[context.account_id][context.region].signing_profiles.values()
+    return {"profiles": [profile.to_dict(full=False) for profile in profiles]}
+
+
 OPERATIONS: dict[str, Callable[[RequestContext], dict[str, Any]]] = {
     "ec2:DescribeVpcBlockPublicAccessExclusions": describe_block_public_access_exclusions,
     "ec2:DescribeVpcBlockPublicAccessOptions": describe_block_public_access,
     "ec2:GetEbsDefaultKmsKeyId": get_ebs_default_kms_key_id,
+    "ec2:GetInstanceMetadataDefaults": get_instance_metadata_defaults,
+    "ec2:ModifyInstanceMetadataDefaults": modify_instance_metadata_defaults,
     "ec2:ModifyVpcBlockPublicAccessOptions": modify_block_public_access,
+    "inspector2:BatchGetAccountStatus": batch_get_account_status,
     "kms:ListKeyRotations": list_key_rotations,
+    "shield:GetSubscriptionState": get_subscription_state,
+    "signer:ListSigningProfiles": list_signing_profiles,
+    **ecr_operations.OPERATIONS,
+    **eks_operations.OPERATIONS,
+    **trail.OPERATIONS,
 }

@@ -39,12 +39,19 @@ def ecs() -> Service:
     return moto_service("ecs", ecs_operations.overrides())
 
 
+@aws_provider(api="eks")
+def eks() -> Service:
+    """EKS, whose clusters moto leaves incomplete."""
+    from plimsoll_bridge import eks_operations
+
+    return moto_service("eks", eks_operations.overrides())
+
+
 acm_pca = as_moto_has_it("acm-pca")
 autoscaling = as_moto_has_it("autoscaling")
 cloudtrail = as_moto_has_it("cloudtrail")
 ecr = as_moto_has_it("ecr")
 efs = as_moto_has_it("efs")
-eks = as_moto_has_it("eks")
 elbv2 = as_moto_has_it("elbv2")
 guardduty = as_moto_has_it("guardduty")
 inspector2 = as_moto_has_it("inspector2")
