@@ -14,7 +14,6 @@ from localstack.aws.api import RequestContext
 NOTHING: dict[str, dict[str, Any]] = {
     "autoscaling:DescribeInstanceRefreshes": {"InstanceRefreshes": []},
     "ecr:DescribeImageSigningStatus": {"signingStatuses": []},
-    "ecr:ListImageReferrers": {"referrers": []},
     "eks:ListInsights": {"insights": []},
     "guardduty:GetFindings": {"Findings": []},
     "guardduty:ListCoverage": {"Resources": []},

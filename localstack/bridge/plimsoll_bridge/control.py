@@ -5,6 +5,7 @@ A handler in LocalStack's chain sees every parsed AWS request, counts it and ans
 
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 from localstack.aws import handlers
@@ -18,23 +19,34 @@ from localstack.runtime import hooks
 from localstack.services.edge import ROUTER
 from moto.ecs.models import ecs_backends
 
-from plimsoll_bridge import account_models, answers, ecr_operations, missing_operations, trail, trust
+from plimsoll_bridge import (
+    account_models,
+    answers,
+    ecr_operations,
+    elb_models,
+    missing_operations,
+    organization_models,
+    trail,
+    trust,
+)
 
-_DENIED: defaultdict[str, set[str]] = defaultdict(set)
+_DENIED: defaultdict[str, set[tuple[str, str | None]]] = defaultdict(set)  # pattern of operations, region or all
 _CALLS: defaultdict[str, Counter[str]] = defaultdict(Counter)
 _SEEDED: set[str] = set()
 
-# Error codes and HTTP status by service; the JSON services that are not listed answer the last one.
+# Error code and HTTP status by the protocol in which a service describes itself.
 _ACCESS_DENIED = {
     "ec2": ("UnauthorizedOperation", 403),
-    "eks": ("AccessDeniedException", 403),
-    "elbv2": ("AccessDenied", 403),
-    "iam": ("AccessDenied", 403),
-    "s3": ("AccessDenied", 403),
-    "sts": ("AccessDenied", 403),
+    "json": ("AccessDeniedException", 400),
+    "query": ("AccessDenied", 403),
+    "rest-json": ("AccessDeniedException", 403),
+    "rest-xml": ("AccessDenied", 403),
 }
-_ACCESS_DENIED_JSON = ("AccessDeniedException", 400)
-_IAM_PREFIX = {"elbv2": "elasticloadbalancing"}
+# A policy that keeps out of a region spares these.
+_GLOBAL = {"cloudfront", "iam", "organizations", "route53", "sts", "support"}
+_IAM_PREFIX = {"efs": "elasticfilesystem", "elbv2": "elasticloadbalancing", "s3control": "s3"}
+# CloudWatch spoke query before it spoke anything else, and kept the code.
+_QUERY_AT_HEART = {"cloudwatch"}
 
 
 @hooks.on_infra_start()
@@ -42,6 +54,9 @@ def install() -> None:
     """Adds the request handler and the endpoints when LocalStack starts."""
     account_models.apply()
     ecr_operations.apply()
+    elb_models.apply()
+    organization_models.apply()
+    trail.apply()
     # Signer shares its signing name with a newer service; LocalStack takes such a request for one to S3.
     signing_name_path_prefix_rules["signer"] = {"*": ServiceModelIdentifier("signer")}
     handlers.serve_custom_service_request_handlers.append(handle_request)
@@ -63,7 +78,7 @@ def handle_request(chain: HandlerChain, context: RequestContext, response: Respo
         return
     name = f"{context.service.service_name}:{context.operation.name}"
     _CALLS[context.account_id][name] += 1
-    if _DENIED[context.account_id] & {name, iam_action(context)}:
+    if is_denied(context, name):
         response.update_from(denial(context))
         chain.stop()
         return
@@ -79,11 +94,27 @@ def handle_request(chain: HandlerChain, context: RequestContext, response: Respo
         chain.stop()
 
 
+def is_denied(context: RequestContext, name: str) -> bool:
+    """Whether the operation is refused, by its SDK or its IAM name: everywhere, or in this region."""
+    names = (name, iam_action(context))
+    return any(
+        (region is None or is_out_of_bounds(context, region)) and any(fnmatchcase(each, pattern) for each in names)
+        for pattern, region in tuple(_DENIED[context.account_id])
+    )
+
+
+def is_out_of_bounds(context: RequestContext, region: str) -> bool:
+    """Whether the request goes to a region that is denied."""
+    return context.region == region and context.service.service_name not in _GLOBAL
+
+
 def own_answer(context: RequestContext, name: str) -> dict[str, Any] | None:
     """The answer of the bridge, or None where LocalStack or moto shall answer."""
     if name == "sts:AssumeRole":
         trust.check_assume_role(context)
         return None
+    if context.service.service_name == "organizations":
+        organization_models.check_caller(context)
     if name in missing_operations.OPERATIONS:
         return missing_operations.OPERATIONS[name](context)
     return answers.answer_to(context, name)
@@ -97,7 +128,9 @@ def answer(context: RequestContext, result: dict[str, Any]) -> Response:
 
 def denial(context: RequestContext) -> Response:
     """The refusal that AWS sends when no policy allows the call."""
-    code, status = _ACCESS_DENIED.get(context.service.service_name, _ACCESS_DENIED_JSON)
+    service = context.service
+    protocol = "query" if service.service_name in _QUERY_AT_HEART else service.protocol
+    code, status = _ACCESS_DENIED[protocol]
     return refusal(context, CommonServiceException(code, denial_message(context), status, True))
 
 
@@ -119,7 +152,10 @@ def denial_message(context: RequestContext) -> str:
     service = context.service.service_name
     action = iam_action(context)
     user = f"arn:aws:sts::{context.account_id}:assumed-role/scanner/s"
+    kept_out = any(region and is_out_of_bounds(context, region) for _, region in tuple(_DENIED[context.account_id]))
     reason = f"because no identity-based policy allows the {action} action"
+    if kept_out:
+        reason = "with an explicit deny in a service control policy"
     if service == "ec2":
         start = "You are not authorized to perform this operation. "
         return f"{start}User: {user} is not authorized to perform: {action} {reason}"
@@ -127,10 +163,13 @@ def denial_message(context: RequestContext) -> str:
 
 
 def deny(request: Request) -> dict[str, Any]:
-    """POST /_plimsoll/deny {"account", "operations": ["ecs:ListTasks", ...]} adds denials to the account."""
+    """POST /_plimsoll/deny {"account", "operations": ["ecs:ListTasks", ...], "region"} adds denials to the account.
+
+    Operations may hold `*`. With a region it is as if a service control policy kept the account out of it.
+    """
     body = request.get_json(force=True)
-    _DENIED[body["account"]].update(body["operations"])
-    return {"account": body["account"], "denied": sorted(_DENIED[body["account"]])}
+    _DENIED[body["account"]].update((operation, body.get("region")) for operation in body["operations"])
+    return {"account": body["account"], "denied": sorted({operation for operation, _ in _DENIED[body["account"]]})}
 
 
 def reset(request: Request) -> dict[str, Any]:

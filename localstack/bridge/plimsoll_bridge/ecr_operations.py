@@ -13,7 +13,7 @@ from localstack.aws.api import CommonServiceException, RequestContext
 from localstack.aws.spec import load_service
 from localstack.http import Request, Response
 from localstack.utils.patch import patch
-from moto.ecr.models import Image, ecr_backends
+from moto.ecr.models import ECRBackend, Image, ecr_backends
 
 from plimsoll_bridge.answers import typed
 
@@ -34,6 +34,8 @@ def apply() -> None:
     Image._create_digest = set_digest
     Image.get_image_size_in_bytes = size
     patch(Image.__init__)(complete_image)
+    patch(ECRBackend.put_image)(put_image)
+    patch(ECRBackend.batch_get_repository_scanning_configuration)(scanning_configuration)
 
 
 def set_digest(image: Image) -> None:
@@ -65,6 +67,29 @@ def complete_image(init: Any, image: Image, *args: Any, **kwargs: Any) -> None:
             }
 
 
+def put_image(
+    original: Any, backend: ECRBackend, repository_name: str, image_manifest: str, image_tag: str, *rest: Any
+) -> Any:
+    """Takes the tag from the image that had it, which stays without one; moto deletes that image."""
+    repository = backend.repositories.get(repository_name)
+    for image in repository.images if repository and not repository.is_tag_immutable() else []:
+        if image_tag in image.image_tags and image.image_manifest != image_manifest:
+            image.image_tags.remove(image_tag)
+            image.image_tag = image.image_tags[-1] if image.image_tags else None
+    return original(backend, repository_name, image_manifest, image_tag, *rest)
+
+
+def scanning_configuration(original: Any, backend: ECRBackend, names: list[str]) -> Any:
+    """Scans on push where a rule of the registry or the repository itself says so; moto never does."""
+    configurations, failing = original(backend, names)
+    for each in configurations:
+        setting = backend.repositories[each["repositoryName"]].image_scanning_configuration
+        if each["scanFrequency"] == "MANUAL" and setting.get("scanOnPush"):
+            each["scanFrequency"] = "SCAN_ON_PUSH"
+        each["scanOnPush"] = each["scanFrequency"] != "MANUAL"
+    return configurations, failing
+
+
 def digest_of(image: str) -> str:
     """The digest that a task gets for an image reference: the pinned one, the pushed one, or one made up."""
     reference, _, pinned = image.partition("@")
@@ -89,6 +114,27 @@ def change_image(body: Mapping[str, Any]) -> Answer:
     for name, value in typed(body["changes"], shape).items():
         setattr(image, xform_name(name), value)
     return {"imageDigest": image.image_digest}
+
+
+def list_image_referrers(context: RequestContext) -> Answer:
+    """What points at an image: signatures, attestations, bills of materials."""
+    request = context.service_request or {}
+    repository = ecr_backends[context.account_id][context.region].repositories.get(request["repositoryName"])
+    if repository is None:
+        message = f"The repository with name '{request['repositoryName']}' does not exist in the registry."
+        raise CommonServiceException("RepositoryNotFoundException", message, 400, True)
+    wanted = request["subjectId"]["imageDigest"]
+    referrers = [
+        {
+            "digest": image.image_digest,
+            "mediaType": image.image_manifest_media_type,
+            "artifactType": image.artifact_media_type,
+            "size": len(image.image_manifest),
+        }
+        for image in repository.images
+        if image.subject_manifest_digest == wanted
+    ]
+    return {"referrers": referrers}
 
 
 # Layers
@@ -211,6 +257,7 @@ OPERATIONS: dict[str, Callable[[RequestContext], Answer]] = {
     "ecr:GetDownloadUrlForLayer": get_download_url_for_layer,
     "ecr:GetSigningConfiguration": get_signing_configuration,
     "ecr:InitiateLayerUpload": initiate_layer_upload,
+    "ecr:ListImageReferrers": list_image_referrers,
     "ecr:PutSigningConfiguration": put_signing_configuration,
     "ecr:UploadLayerPart": upload_layer_part,
 }

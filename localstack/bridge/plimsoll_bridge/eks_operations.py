@@ -9,6 +9,7 @@ from typing import Any
 from localstack.aws.api import CommonServiceException, RequestContext, ServiceRequest, ServiceResponse
 from localstack.aws.skeleton import DispatchTable
 from localstack.services.moto import call_moto
+from moto.ec2 import ec2_backends
 from moto.eks.models import Cluster, eks_backends
 
 from plimsoll_bridge.paging import page
@@ -40,18 +41,14 @@ _IDENTITIES: defaultdict[Place, dict[str, Answer]] = defaultdict(dict)
 
 def overrides() -> DispatchTable:
     """The operations that need more than moto's answer."""
-    return {"CreateCluster": create_cluster}
+    return {"CreateCluster": create_cluster, "CreateNodegroup": create_nodegroup}
 
 
 def create_cluster(context: RequestContext, request: ServiceRequest) -> ServiceResponse:
     """Fills in the defaults that AWS has and moto leaves out, and keeps the fields that it drops."""
     call_moto(context)
     cluster = eks_backends[context.account_id][context.region].clusters[request["name"]]
-    network = {"endpointPublicAccess": True, "endpointPrivateAccess": False, **cluster.resources_vpc_config}
-    if network["endpointPublicAccess"]:
-        network.setdefault("publicAccessCidrs", ["0.0.0.0/0"])
-    network.setdefault("clusterSecurityGroupId", f"sg-{uuid.uuid4().hex[:17]}")
-    cluster.resources_vpc_config = network
+    complete_network(context, cluster)
     cluster.logging = {"clusterLogging": logging(request)}
     cluster.version = request.get("version") or SUPPORTED[0]
     cluster.platform_version = "eks.3"
@@ -63,11 +60,61 @@ def create_cluster(context: RequestContext, request: ServiceRequest) -> ServiceR
     cluster.upgrade_policy = request.get("upgradePolicy") or {"supportType": "EXTENDED"}
     cluster.deletion_protection = bool(request.get("deletionProtection"))
     cluster.health = {"issues": []}
-    if cluster.access_config["bootstrapClusterCreatorAdminPermissions"]:
+    issuer = f"https://oidc.eks.{context.region}.amazonaws.com/id/{uuid.uuid4().hex.upper()}"
+    cluster.identity = {"oidc": {"issuer": issuer}}
+    if knows_entries(cluster) and cluster.access_config["bootstrapClusterCreatorAdminPermissions"]:
         creator = f"arn:aws:iam::{context.account_id}:root"
         entry = add_access_entry(context, cluster, {"principalArn": creator})
         add_access_policy(cluster, entry["principalArn"], "AmazonEKSClusterAdminPolicy", {"type": "cluster"})
     return {"cluster": {**context_free(cluster), "status": "CREATING"}}
+
+
+def complete_network(context: RequestContext, cluster: Cluster) -> None:
+    """Which endpoint is open to whom, the VPC, and the group that control plane and nodes share."""
+    network = {"endpointPublicAccess": True, "endpointPrivateAccess": False, **cluster.resources_vpc_config}
+    if network["endpointPublicAccess"]:
+        network.setdefault("publicAccessCidrs", ["0.0.0.0/0"])
+    backend = ec2_backends[context.account_id][context.region]
+    network["vpcId"] = backend.get_subnet(network["subnetIds"][0]).vpc_id
+    name = f"eks-cluster-sg-{cluster.name}-{uuid.uuid4().int % 10**9}"
+    description = "EKS created security group applied to ENI that is attached to EKS Control Plane master nodes"
+    group = backend.create_security_group(name=name, description=description, vpc_id=network["vpcId"])
+    backend.authorize_security_group_ingress(
+        group.id, "-1", None, None, [], None, [{"GroupId": group.id}], vpc_id=network["vpcId"]
+    )
+    network["clusterSecurityGroupId"] = group.id
+    cluster.resources_vpc_config = network
+    families = {"ipFamily": "ipv4", "serviceIpv4Cidr": "172.20.0.0/16"}
+    cluster.kubernetes_network_config = {**families, **(cluster.kubernetes_network_config or {})}
+
+
+def create_nodegroup(context: RequestContext, request: ServiceRequest) -> ServiceResponse:
+    """Opens no SSH that nobody asked for; moto gives each group a key."""
+    answer = call_moto(context)
+    cluster = eks_backends[context.account_id][context.region].clusters[request["clusterName"]]
+    group = cluster.nodegroups[request["nodegroupName"]]
+    group.remote_access = request.get("remoteAccess")
+    group.update_config = request.get("updateConfig") or {"maxUnavailable": 1}
+    if not group.remote_access or group.remote_access.get("sourceSecurityGroups"):
+        group.resources = {"autoScalingGroups": group.resources["autoScalingGroups"]}
+    if request.get("launchTemplate"):
+        group.disk_size = None
+    return answer
+
+
+def knows_entries(cluster: Cluster) -> bool:
+    """Whether the cluster has access entries; with CONFIG_MAP alone it has none."""
+    return bool(cluster.access_config["authenticationMode"] != "CONFIG_MAP")
+
+
+def entries_of(context: RequestContext) -> Cluster:
+    """The cluster of the request, which must know access entries."""
+    cluster = cluster_of(context)
+    if not knows_entries(cluster):
+        modes = "[API, API_AND_CONFIG_MAP]"
+        message = f"The cluster's authentication mode must be set to one of {modes} to perform this operation."
+        raise CommonServiceException("InvalidRequestException", message, 400, True)
+    return cluster
 
 
 def logging(request: ServiceRequest) -> list[Answer]:
@@ -206,7 +253,7 @@ def describe_cluster_versions(context: RequestContext) -> Answer:
 
 def create_access_entry(context: RequestContext) -> Answer:
     """Lets a principal into the cluster."""
-    return {"accessEntry": add_access_entry(context, cluster_of(context), context.service_request or {})}
+    return {"accessEntry": add_access_entry(context, entries_of(context), context.service_request or {})}
 
 
 def add_access_entry(context: RequestContext, cluster: Cluster, request: Mapping[str, Any]) -> Answer:
@@ -229,7 +276,7 @@ def add_access_entry(context: RequestContext, cluster: Cluster, request: Mapping
 
 def list_access_entries(context: RequestContext) -> Answer:
     """The principals that have an entry, or those with one policy."""
-    cluster, policy = cluster_of(context), (context.service_request or {}).get("associatedPolicyArn")
+    cluster, policy = entries_of(context), (context.service_request or {}).get("associatedPolicyArn")
     entries = sorted(_ENTRIES[place_of(cluster)])
     return listing(context, "accessEntries", [e for e in entries if not policy or policy in _POLICIES[cluster.arn, e]])
 
@@ -237,12 +284,12 @@ def list_access_entries(context: RequestContext) -> Answer:
 def describe_access_entry(context: RequestContext) -> Answer:
     """One access entry."""
     principal = (context.service_request or {})["principalArn"]
-    return {"accessEntry": stored(_ENTRIES[place_of(cluster_of(context))], principal, "principalArn")}
+    return {"accessEntry": stored(_ENTRIES[place_of(entries_of(context))], principal, "principalArn")}
 
 
 def associate_access_policy(context: RequestContext) -> Answer:
     """Gives an entry one of the policies that AWS has."""
-    request, cluster = context.service_request or {}, cluster_of(context)
+    request, cluster = context.service_request or {}, entries_of(context)
     principal = request["principalArn"]
     stored(_ENTRIES[place_of(cluster)], principal, "principalArn")
     policy = add_access_policy(cluster, principal, request["policyArn"].split("/")[-1], request["accessScope"])
@@ -260,7 +307,7 @@ def add_access_policy(cluster: Cluster, principal: str, name: str, scope: Mappin
 
 def list_associated_access_policies(context: RequestContext) -> Answer:
     """The policies of an entry."""
-    request, cluster = context.service_request or {}, cluster_of(context)
+    request, cluster = context.service_request or {}, entries_of(context)
     principal = request["principalArn"]
     stored(_ENTRIES[place_of(cluster)], principal, "principalArn")
     policies = _POLICIES[cluster.arn, principal].values()

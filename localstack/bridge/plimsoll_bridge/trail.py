@@ -1,6 +1,6 @@
 """CloudTrail's event history: the calls that changed something, and what Fargate does with a storage key.
 
-moto records nothing and does not know LookupEvents.
+moto records nothing, does not know LookupEvents, and looks for the buckets of trails in an S3 of its own.
 """
 
 import json
@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from localstack.aws.api import RequestContext
+from localstack.services.s3.models import s3_stores
+from moto.cloudtrail.exceptions import S3BucketDoesNotExistException
+from moto.cloudtrail.models import Trail
 
 from plimsoll_bridge.paging import page
 
@@ -19,6 +22,19 @@ READS = ("Describe", "Get", "List", "BatchGet", "BatchCheck", "Lookup", "Head", 
 # Request parameters are kept where a reader of the history needs them; elsewhere they may hold secrets.
 TOLD = {"ecs:ExecuteCommand", "ecs:RunTask", "ecs:StartTask", "kms:CreateGrant", "sts:AssumeRole"}
 _EVENTS: defaultdict[tuple[str, str], deque[dict[str, Any]]] = defaultdict(lambda: deque(maxlen=MOST_EVENTS))
+
+
+def apply() -> None:
+    """Patches moto's trails when LocalStack starts."""
+    Trail.check_bucket_exists = check_bucket_exists
+    Trail.check_topic_exists = lambda _trail: None
+
+
+def check_bucket_exists(trail: Trail) -> None:
+    """Looks for the bucket in LocalStack's S3."""
+    store = s3_stores[trail.account_id][trail.region_name]
+    if trail.bucket_name not in store.global_bucket_map:
+        raise S3BucketDoesNotExistException(f"S3 bucket {trail.bucket_name} does not exist!")
 
 
 def record(context: RequestContext) -> None:
