@@ -25,6 +25,7 @@ from plimsoll_bridge import (
     ecr_operations,
     elb_models,
     missing_operations,
+    neighbour_models,
     organization_models,
     trail,
     trust,
@@ -55,6 +56,7 @@ def install() -> None:
     account_models.apply()
     ecr_operations.apply()
     elb_models.apply()
+    neighbour_models.apply()
     organization_models.apply()
     trail.apply()
     # Signer shares its signing name with a newer service; LocalStack takes such a request for one to S3.

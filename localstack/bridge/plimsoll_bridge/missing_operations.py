@@ -17,7 +17,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.shield.models import shield_backends
 from moto.signer.models import signer_backends
 
-from plimsoll_bridge import ecr_operations, eks_operations, trail
+from plimsoll_bridge import ecr_operations, eks_operations, neighbour_models, trail
 
 _BLOCK_MODES: dict[tuple[str, str], tuple[str, datetime | None]] = {}
 _METADATA_DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {}
@@ -138,5 +138,6 @@ OPERATIONS: dict[str, Callable[[RequestContext], dict[str, Any] | None]] = {
     "signer:ListSigningProfiles": list_signing_profiles,
     **ecr_operations.OPERATIONS,
     **eks_operations.OPERATIONS,
+    **neighbour_models.OPERATIONS,
     **trail.OPERATIONS,
 }

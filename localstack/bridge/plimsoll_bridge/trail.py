@@ -12,6 +12,7 @@ from typing import Any
 
 from localstack.aws.api import RequestContext
 from localstack.services.s3.models import s3_stores
+from localstack.utils.patch import patch
 from moto.cloudtrail.exceptions import S3BucketDoesNotExistException
 from moto.cloudtrail.models import Trail
 
@@ -28,6 +29,9 @@ def apply() -> None:
     """Patches moto's trails when LocalStack starts."""
     Trail.check_bucket_exists = check_bucket_exists
     Trail.check_topic_exists = lambda _trail: None
+    patch(Trail.description)(description)
+    patch(Trail.get_event_selectors)(event_selectors)
+    patch(Trail.put_event_selectors)(put_event_selectors)
 
 
 def check_bucket_exists(trail: Trail) -> None:
@@ -35,6 +39,31 @@ def check_bucket_exists(trail: Trail) -> None:
     store = s3_stores[trail.account_id][trail.region_name]
     if trail.bucket_name not in store.global_bucket_map:
         raise S3BucketDoesNotExistException(f"S3 bucket {trail.bucket_name} does not exist!")
+
+
+def event_selectors(original: Any, trail: Trail) -> Any:
+    """The selectors with all their fields; a trail that has none of its own records every management event."""
+    simple, advanced = original(trail)
+    complete = {
+        "ReadWriteType": "All",
+        "IncludeManagementEvents": True,
+        "DataResources": [],
+        "ExcludeManagementEventSources": [],
+    }
+    if not simple and not advanced:
+        simple = [{}]
+    return [{**complete, **each} for each in simple], advanced
+
+
+def put_event_selectors(original: Any, trail: Trail, *args: Any, **kwargs: Any) -> None:
+    """Notes that the trail has selectors of its own."""
+    original(trail, *args, **kwargs)
+    trail.has_selectors = True
+
+
+def description(original: Any, trail: Trail, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """Whether the trail has selectors of its own; moto always says no."""
+    return {**original(trail, *args, **kwargs), "HasCustomEventSelectors": getattr(trail, "has_selectors", False)}
 
 
 def record(context: RequestContext) -> None:

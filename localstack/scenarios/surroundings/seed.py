@@ -348,7 +348,9 @@ def protection(session: Session, place: estate.Network) -> None:
     subject = {"Country": "DE", "Organization": "Shop", "CommonName": "services.internal"}
     authority = {"KeyAlgorithm": "EC_prime256v1", "SigningAlgorithm": "SHA256WITHECDSA", "Subject": subject}
     session.client("acm-pca").create_certificate_authority(
-        CertificateAuthorityConfiguration=authority, CertificateAuthorityType="ROOT"
+        CertificateAuthorityConfiguration=authority,
+        CertificateAuthorityType="ROOT",
+        UsageMode="SHORT_LIVED_CERTIFICATE",
     )
 
 
@@ -448,9 +450,10 @@ def hosts(session: Session, session_factory: SessionFactory, place: estate.Netwo
     ecs.create_capacity_provider(name="hosts", autoScalingGroupProvider=provider)
     estate.cluster(session, "hosts", capacityProviders=["hosts"])
     instances = sorted(each["InstanceId"] for each in found["Instances"])
-    for instance in instances:
+    for instance, agent in zip(instances, ("1.98.0", "1.61.1"), strict=True):
         document = json.dumps({"instanceId": instance, "region": session.region})
-        ecs.register_container_instance(cluster="hosts", instanceIdentityDocument=document)
+        version = {"agentVersion": agent, "agentHash": "4f5d6e7a", "dockerVersion": "DockerVersion: 25.0.8"}
+        ecs.register_container_instance(cluster="hosts", instanceIdentityDocument=document, versionInfo=version)
     host_facts(session_factory, instances)
 
 
