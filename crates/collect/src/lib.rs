@@ -5,26 +5,39 @@
 //! declares.
 
 mod api;
+mod cloudtrail;
+mod cloudwatch;
 mod ec2;
 mod ecs;
+mod elasticfilesystem;
 mod error;
+mod events;
 mod failure;
 mod guard;
 mod iam;
 mod interrupt;
 mod kms;
+mod logs;
+mod network_firewall;
 mod progress;
+mod rds;
 mod regions;
 #[cfg(test)]
 mod replay;
+mod route53resolver;
+mod s3;
 mod scan;
+mod scheduler;
 mod screen;
+mod secretsmanager;
 mod session;
 mod statistics;
 mod sts;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+mod wire;
 
 use std::time::Duration;
 
@@ -97,8 +110,24 @@ pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Invent
 
 /// Every operation that plimsoll may call. The guard refuses all others.
 pub fn operations() -> Vec<&'static Operation> {
-    [sts::OPERATIONS, regions::OPERATIONS, ecs::OPERATIONS, ec2::OPERATIONS, iam::OPERATIONS, kms::OPERATIONS]
-        .into_iter()
-        .flatten()
-        .collect()
+    let services = [
+        sts::OPERATIONS,
+        regions::OPERATIONS,
+        ecs::OPERATIONS,
+        ec2::OPERATIONS,
+        iam::OPERATIONS,
+        kms::OPERATIONS,
+        cloudtrail::OPERATIONS,
+        cloudwatch::OPERATIONS,
+        elasticfilesystem::OPERATIONS,
+        events::OPERATIONS,
+        logs::OPERATIONS,
+        network_firewall::OPERATIONS,
+        rds::OPERATIONS,
+        route53resolver::OPERATIONS,
+        s3::OPERATIONS,
+        scheduler::OPERATIONS,
+        secretsmanager::OPERATIONS,
+    ];
+    services.into_iter().flatten().collect()
 }
