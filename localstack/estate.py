@@ -445,9 +445,7 @@ def bucket(session: Session, name: str, statements: Sequence[Mapping[str, Any]] 
     return name
 
 
-def repository(
-    session: Session, name: str, statements: Sequence[Mapping[str, Any]] = (), **changes: Any
-) -> str:
+def repository(session: Session, name: str, statements: Sequence[Mapping[str, Any]] = (), **changes: Any) -> str:
     """A repository with immutable tags, scanned on push, that forgets untagged images; returns its URI."""
     ecr = session.client("ecr")
     lifecycle = changes.pop("lifecycle", True)

@@ -13,7 +13,6 @@ import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
-
 # One for all sessions: it keeps the models of services that it has read.
 _LOADER = botocore.loaders.create_loader()
 

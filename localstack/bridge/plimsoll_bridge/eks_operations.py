@@ -225,7 +225,7 @@ def describe_addon_versions(context: RequestContext) -> Answer:
 
 
 def describe_cluster_versions(context: RequestContext) -> Answer:
-    """Three versions in standard support, three in extended; the dates follow from today, as the emulator has no past."""
+    """Three versions in standard support, three in extended; dates follow from today: the emulator has no past."""
     request = context.service_request or {}
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     versions = []

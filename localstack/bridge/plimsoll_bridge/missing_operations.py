@@ -63,7 +63,9 @@ def list_key_rotations(_context: RequestContext) -> dict[str, Any]:
 
 def get_instance_metadata_defaults(context: RequestContext) -> dict[str, Any]:
     """Nothing until someone sets it: then the region's defaults for new instances."""
-    return {"AccountLevel": {"ManagedBy": "account", **_METADATA_DEFAULTS.get((context.account_id, context.region), {})}}
+    return {
+        "AccountLevel": {"ManagedBy": "account", **_METADATA_DEFAULTS.get((context.account_id, context.region), {})}
+    }
 
 
 def modify_instance_metadata_defaults(context: RequestContext) -> dict[str, Any]:

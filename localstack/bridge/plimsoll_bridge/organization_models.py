@@ -31,7 +31,7 @@ def create_account(original: Any, backend: OrganizationsBackend, **request: Any)
 
 
 def check_caller(context: RequestContext) -> None:
-    """Refuses accounts without an organization, and members all but DescribeOrganization; moto shows them an empty one."""
+    """Refuses accounts without an organization, and members most of it; moto shows them an empty one."""
     if context.operation.name in FOR_ANYONE or organizations_backends[context.account_id]["aws"].org:
         return
     if context.account_id in organizations_backends.master_accounts:

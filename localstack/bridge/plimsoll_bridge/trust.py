@@ -63,7 +63,9 @@ def organization_of(account: str) -> str | None:
 
 def allows(trust: Mapping[str, Any], account: str, caller: str, keys: Mapping[str, str]) -> bool:
     """Whether a statement allows the caller and none denies it."""
-    effects = [statement["Effect"] for statement in listed(trust["Statement"]) if fits(statement, account, caller, keys)]
+    effects = [
+        statement["Effect"] for statement in listed(trust["Statement"]) if fits(statement, account, caller, keys)
+    ]
     return "Allow" in effects and "Deny" not in effects
 
 

@@ -73,9 +73,7 @@ def balancer(session: Session, name: str, place: estate.Network, **request: Any)
 
 def set_attributes(session: Session, arn: str, attributes: dict[str, str]) -> None:
     """Attributes of a load balancer."""
-    session.client("elbv2").modify_load_balancer_attributes(
-        LoadBalancerArn=arn, Attributes=estate.aws_tags(attributes)
-    )
+    session.client("elbv2").modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=estate.aws_tags(attributes))
 
 
 def open_front(session: Session, public: estate.Network, private: estate.Network, certificate: str) -> None:

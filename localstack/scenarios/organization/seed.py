@@ -46,7 +46,9 @@ def structure(management: Session, organization: str) -> None:
         organizations.create_account(AccountName=name, Email=f"{name}@example.com", Tags=tags)
         if account != SANDBOX:
             organizations.move_account(AccountId=account, SourceParentId=root, DestinationParentId=unit)
-    attach(management, "leave", root, [{"Effect": "Deny", "Action": "organizations:LeaveOrganization", "Resource": "*"}])
+    attach(
+        management, "leave", root, [{"Effect": "Deny", "Action": "organizations:LeaveOrganization", "Resource": "*"}]
+    )
     attach(management, "regions", unit, [only_our_regions()])
     attach(management, "no-exec", PAYMENTS, [{"Effect": "Deny", "Action": "ecs:ExecuteCommand", "Resource": "*"}])
     attach(management, "perimeter", root, [only_our_people(organization)], kind="RESOURCE_CONTROL_POLICY")
@@ -147,5 +149,11 @@ def share(session: Session, organization: str) -> None:
     estate.repository(session, "base/web", [everyone])
     estate.push_image(session, "base/web", "1.4.2")
     shop = {"AWS": f"arn:aws:iam::{SHOP}:root"}
-    use = {"Sid": "Shop", "Effect": "Allow", "Principal": shop, "Action": ["kms:Decrypt", "kms:DescribeKey"], "Resource": "*"}
+    use = {
+        "Sid": "Shop",
+        "Effect": "Allow",
+        "Principal": shop,
+        "Action": ["kms:Decrypt", "kms:DescribeKey"],
+        "Resource": "*",
+    }
     estate.key(session, SHARED_KEY, [use], alias="shared")

@@ -1,4 +1,4 @@
-"""Images and the repositories they come from: sound ones, careless ones, and tasks that run what nobody would push now."""
+"""Images and their repositories: sound ones, careless ones, and tasks that run what nobody would push now."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -71,9 +71,7 @@ def registry(session: Session) -> None:
 def sound_repository(session: Session) -> str:
     """Immutable, scanned, encrypted with a key of our own, open to no one else."""
     key = estate.key(session, REGISTRY_KEY, alias="registry")
-    return estate.repository(
-        session, "shop/web", encryptionConfiguration={"encryptionType": "KMS", "kmsKey": key}
-    )
+    return estate.repository(session, "shop/web", encryptionConfiguration={"encryptionType": "KMS", "kmsKey": key})
 
 
 def careless_repository(session: Session) -> str:
@@ -146,9 +144,7 @@ def run(session: Session, place: estate.Network, name: str, image: str) -> None:
     group = estate.security_group(session, place.vpc, name, egress=[estate.port(443, "10.130.0.0/16")])
     container = estate.container(session, name, image=image)
     definition = estate.workload_definition(session, name, containers=[container])
-    estate.service(
-        session, "supply", name, definition, networkConfiguration=estate.placement(place, [group])
-    )
+    estate.service(session, "supply", name, definition, networkConfiguration=estate.placement(place, [group]))
 
 
 def findings(session_factory: SessionFactory) -> None:

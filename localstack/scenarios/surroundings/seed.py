@@ -131,7 +131,7 @@ def buckets(session: Session) -> None:
 
 
 def web_service(session: Session, place: estate.Network, key: str) -> str:
-    """Encrypted logs that last a year, a rotated secret, a secure parameter, an encrypted share through an access point."""
+    """Encrypted logs that last a year, a rotated secret, a secure parameter, an encrypted share by an access point."""
     group = estate.security_group(
         session, place.vpc, "web", ingress=[estate.port(8080, NETWORK)], egress=[estate.port(443, NETWORK)]
     )
@@ -170,7 +170,9 @@ def rotated_secret(session: Session, key: str) -> str:
     """A secret under our key, rotated monthly, that only the service's execution role may read."""
     manager = session.client("secretsmanager")
     value = json.dumps({"username": "web", "password": PLAIN_PASSWORD})
-    arn = manager.create_secret(Name="web/database", SecretString=value, KmsKeyId=key, Tags=estate.aws_tags(estate.TAGS))["ARN"]
+    arn = manager.create_secret(
+        Name="web/database", SecretString=value, KmsKeyId=key, Tags=estate.aws_tags(estate.TAGS)
+    )["ARN"]
     reader = {"StringNotEquals": {"aws:PrincipalArn": f"arn:aws:iam::{session.account}:role/web-execution"}}
     statement = {
         "Effect": "Deny",
@@ -245,7 +247,9 @@ def legacy_service(session: Session, place: estate.Network) -> str:
         mountPoints=[{"sourceVolume": "share", "containerPath": "/share"}],
     )
     volume = {"name": "share", "efsVolumeConfiguration": {"fileSystemId": share}}
-    everything = [{"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue", "ssm:GetParameters"], "Resource": "*"}]
+    everything = [
+        {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue", "ssm:GetParameters"], "Resource": "*"}
+    ]
     definition = estate.workload_definition(
         session,
         "legacy",
@@ -262,7 +266,12 @@ def shared_secret(session: Session) -> str:
     """A secret under the AWS managed key, never rotated, that any account may read."""
     manager = session.client("secretsmanager")
     arn = manager.create_secret(Name="legacy/database", SecretString=PLAIN_PASSWORD)["ARN"]
-    everyone = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+    everyone = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": "*",
+    }
     manager.put_resource_policy(SecretId=arn, ResourcePolicy=estate.policy_document([everyone]))
     return arn
 
