@@ -13,12 +13,14 @@ from localstack.aws.api import RequestContext
 
 NOTHING: dict[str, dict[str, Any]] = {
     "autoscaling:DescribeInstanceRefreshes": {"InstanceRefreshes": []},
+    "cloudtrail:ListEventDataStores": {"EventDataStores": []},
     "ecr:DescribeImageSigningStatus": {"signingStatuses": []},
     "eks:ListInsights": {"insights": []},
     "guardduty:GetFindings": {"Findings": []},
     "guardduty:ListCoverage": {"Resources": []},
     "guardduty:ListFindings": {"FindingIds": []},
     "inspector2:ListCoverage": {"coveredResources": []},
+    "logs:DescribeAccountPolicies": {"accountPolicies": []},
     "route53resolver:ListFirewallRuleGroupAssociations": {"FirewallRuleGroupAssociations": []},
     "ssm:DescribeInstanceInformation": {"InstanceInformationList": []},
     "ssm:DescribeInstancePatchStates": {"InstancePatchStates": []},

@@ -79,7 +79,7 @@ def handle_request(chain: HandlerChain, context: RequestContext, response: Respo
     if not context.operation or context.is_internal_call:
         return
     name = f"{context.service.service_name}:{context.operation.name}"
-    _CALLS[context.account_id][name] += 1
+    _CALLS[context.account_id][iam_action(context)] += 1
     if is_denied(context, name):
         response.update_from(denial(context))
         chain.stop()
@@ -144,9 +144,11 @@ def refusal(context: RequestContext, error: CommonServiceException) -> Response:
 
 
 def iam_action(context: RequestContext) -> str:
-    """The action by its IAM name, whose prefix differs from the service's name for some."""
-    service = context.service.service_name
-    return f"{_IAM_PREFIX.get(service, service)}:{context.operation.name}"
+    """The operation under the IAM prefix of its service, which differs from the SDK's name for some."""
+    service, operation = context.service.service_name, context.operation.name
+    if (service, operation) == ("s3control", "GetPublicAccessBlock"):
+        return "s3:GetAccountPublicAccessBlock"  # which S3 has for buckets as well
+    return f"{_IAM_PREFIX.get(service, service)}:{operation}"
 
 
 def denial_message(context: RequestContext) -> str:

@@ -139,15 +139,26 @@ def create_db_instance(original: Any, backend: RDSBackend, config: dict[str, Any
     return instance
 
 
-def public_parameter(context: RequestContext) -> dict[str, Any] | None:
-    """Public parameters of EKS and Bottlerocket images, which moto lacks; it has those of ECS."""
-    name = (context.service_request or {})["Name"]
+def get_parameter(context: RequestContext) -> dict[str, Any] | None:
+    """A public parameter of EKS and Bottlerocket images, which moto lacks; it has those of ECS."""
+    parameter = public_parameter(context, (context.service_request or {})["Name"])
+    return {"Parameter": parameter} if parameter else None
+
+
+def get_parameters(context: RequestContext) -> dict[str, Any] | None:
+    """The same for several, when all of them are ours."""
+    found = [public_parameter(context, name) for name in (context.service_request or {})["Names"]]
+    return {"Parameters": found, "InvalidParameters": []} if all(found) else None
+
+
+def public_parameter(context: RequestContext, name: str) -> dict[str, Any] | None:
+    """A parameter that AWS publishes."""
     value = eks_image(name) or bottlerocket_image(name)
     if value is None:
         return None
     arn = f"arn:aws:ssm:{context.region}::parameter{name}"
     facts = {"Type": "String", "Version": 1, "DataType": "text", "LastModifiedDate": published()}
-    return {"Parameter": {"Name": name, "Value": value, "ARN": arn, **facts}}
+    return {"Name": name, "Value": value, "ARN": arn, **facts}
 
 
 def published() -> datetime:
@@ -177,4 +188,4 @@ def image_id(name: str) -> str:
     return "ami-" + hashlib.sha256(name.rpartition("/")[0].encode()).hexdigest()[:17]
 
 
-OPERATIONS = {"ssm:GetParameter": public_parameter}
+OPERATIONS = {"ssm:GetParameter": get_parameter, "ssm:GetParameters": get_parameters}

@@ -30,12 +30,12 @@ def seed(session_factory: SessionFactory) -> None:
     key = data_key(session)
     trails(session, key)
     buckets(session)
-    web = web_service(session, place, key)
     legacy = legacy_service(session, place)
+    watch(session, session_factory)  # from here on, tasks start with the agent of GuardDuty
+    web = web_service(session, place, key)
     schedules(session, place, web, legacy)
     databases(session, place)
     protection(session, place)
-    watch(session, session_factory)
     hosts(session, session_factory, place)
     unwatched(session_factory(ACCOUNT, "eu-west-3"))
 
