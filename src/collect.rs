@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use plimsoll_collect::{CollectError, Interrupt, RegionChoice, Settings};
+use plimsoll_collect::{Cache, CollectError, Interrupt, RegionChoice, Settings};
 use plimsoll_config::Config;
 use plimsoll_model::{Inventory, write_file};
 
@@ -18,11 +18,15 @@ pub(crate) fn run(options: &CollectOptions, config: &Config, screen: &Screen) ->
     let inventory = collect(&options.target, config, screen)?;
     keep(&inventory, &options.output)?;
     screen.note(&format!(
-        "{}: {} resources, {} gaps, {} calls{}",
+        "{}: {} resources, {} gaps, {} calls{}{}",
         options.output.display(),
         inventory.len(),
         inventory.gaps.len(),
         inventory.call_totals().calls,
+        match inventory.call_totals().cached {
+            0 => String::new(),
+            cached => format!(", {cached} answers from the cache"),
+        },
         if inventory.header.complete { "" } else { ", interrupted" }
     ));
     for gap in inventory.gaps.iter().take(5) {
@@ -45,6 +49,17 @@ pub(crate) fn exit_code(inventory: &Inventory, require_complete: bool) -> ExitCo
 
 /// Reads what the options name. Ctrl-C ends it early with what was read.
 pub(crate) fn collect(target: &Target, config: &Config, screen: &Screen) -> Result<Inventory, Failure> {
+    with_settings(target, config, screen, async |settings| plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await)
+}
+
+/// Runs what asks AWS, with the settings that the options and the configuration name.
+pub(crate) fn with_settings<T>(
+    target: &Target,
+    config: &Config,
+    screen: &Screen,
+    run: impl AsyncFnOnce(Settings) -> Result<T, CollectError>,
+) -> Result<T, Failure> {
+    let cache = cache(target, config);
     let (role_arn, external_id) = role(target, config)?;
     let settings = Settings {
         profile: target.profile.clone().or_else(|| config.profile.clone()),
@@ -55,6 +70,7 @@ pub(crate) fn collect(target: &Target, config: &Config, screen: &Screen) -> Resu
         timeout: Duration::from_secs(target.timeout.unwrap_or(config.collect.timeout)),
         all_revisions: target.all_revisions.unwrap_or(config.collect.all_revisions),
         fingerprint_key: target.fingerprint_key.as_ref().map(|key| key.clone().into_bytes()),
+        cache: cache.clone(),
         progress: screen.progress(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -62,9 +78,12 @@ pub(crate) fn collect(target: &Target, config: &Config, screen: &Screen) -> Resu
         .enable_all()
         .build()
         .map_err(|error| Failure::nothing_scanned(error, "the system refuses threads or sockets"))?;
-    let collected = runtime.block_on(async { plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await });
+    let collected = runtime.block_on(run(settings));
     // Requests that hang must not hold up the end.
     runtime.shutdown_background();
+    if let Some(trouble) = cache.and_then(|cache| cache.trouble()) {
+        screen.note(&format!("{trouble}: {}", trouble.hint()));
+    }
     collected.map_err(|error| {
         let hint = error.hint();
         match error {
@@ -75,6 +94,26 @@ pub(crate) fn collect(target: &Target, config: &Config, screen: &Screen) -> Resu
             _ => Failure::nothing_scanned(error, hint),
         }
     })
+}
+
+/// The cache that the options or the environment name. Without a home directory there is none.
+fn cache(target: &Target, config: &Config) -> Option<Cache> {
+    let of_file = &config.collect.cache;
+    let size = u64::from(target.cache_size.unwrap_or(of_file.max_mib)) << 20;
+    if target.no_cache || (!of_file.enabled && target.cache_dir.is_none()) {
+        return None;
+    }
+    if let Some(chosen) = target.cache_dir.as_ref().or(of_file.directory.as_ref()) {
+        return Some(Cache::chosen(chosen.clone(), size));
+    }
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // The XDG specification has relative paths ignored.
+    let of_user = || {
+        let base = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+        let base = base.or_else(|| variable("HOME").filter(|path| path.is_absolute()).map(|home| home.join(".cache")))?;
+        Some(base.join("plimsoll"))
+    };
+    Some(Cache::new(variable("PLIMSOLL_CACHE_DIR").or_else(of_user)?, size))
 }
 
 /// The role to assume, and its external id.

@@ -9,6 +9,7 @@ mod check;
 mod collect;
 mod config;
 mod demo;
+mod doctor;
 mod failure;
 mod output;
 mod page;
@@ -42,7 +43,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Check(options) => check::run(options, &config::load(arguments)?, &screen),
         Command::Checks(options) => catalogue::run(options, &screen),
         Command::Responsibility(options) => responsibility::run(options, &config::load(arguments)?, &screen),
-        Command::Permissions => permissions::run(),
+        Command::Permissions(options) => permissions::run(options, &screen),
+        Command::Doctor(options) => doctor::run(options, &config::load(arguments)?, &screen),
         Command::Demo(options) => demo::run(options, &config::load_named(arguments)?, &screen),
         Command::Config { command } => config::run(command, arguments),
         Command::Schema { which } => schema::run(*which),
