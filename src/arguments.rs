@@ -227,7 +227,7 @@ pub(crate) struct Target {
     /// ~/.cache]; with an endpoint that is not AWS's own there is a cache only when this is given
     #[arg(long, value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// Megabytes that the cache may take
+    /// Megabytes that the cache may take [default: 256]
     #[arg(long, value_name = "MB")]
     pub(crate) cache_size: Option<u32>,
     /// Ask for everything anew, and keep nothing

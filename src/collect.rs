@@ -96,10 +96,11 @@ pub(crate) fn with_settings<T>(
     })
 }
 
-/// The cache that the options or the environment name. Without a home directory there is none.
+/// The cache that the options, the configuration or the environment name. Without a home directory there is none.
 fn cache(target: &Target, config: &Config) -> Option<Cache> {
     let of_file = &config.collect.cache;
     let size = u64::from(target.cache_size.unwrap_or(of_file.max_mib)) << 20;
+    // A folder on the command line asks for a cache, whatever the configuration says.
     if target.no_cache || (!of_file.enabled && target.cache_dir.is_none()) {
         return None;
     }
@@ -149,4 +150,31 @@ pub(crate) fn keep(inventory: &Inventory, path: &Path) -> Result<(), Failure> {
 pub(crate) fn rescue(inventory: &Inventory) -> Option<PathBuf> {
     let path = std::env::temp_dir().join(format!("plimsoll-{}.ndjson.zst", std::process::id()));
     write_file(inventory, &path).ok().map(|()| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use plimsoll_config::Config;
+
+    use super::cache;
+    use crate::arguments::{Arguments, Command};
+
+    fn has_cache(options: &[&str], config: &Config) -> bool {
+        match Arguments::parse_from(["plimsoll", "scan"].iter().chain(options)).command {
+            Command::Scan(options) => cache(&options.target, config).is_some(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_cache_is_that_of_the_file_unless_the_command_line_says() {
+        let mut config = Config::default();
+        config.collect.cache.directory = Some("cache".into());
+        assert!(has_cache(&[], &config));
+        assert!(!has_cache(&["--no-cache"], &config));
+        config.collect.cache.enabled = false;
+        assert!(!has_cache(&[], &config));
+        assert!(has_cache(&["--cache-dir", "other"], &config));
+    }
 }
