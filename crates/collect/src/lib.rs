@@ -4,9 +4,11 @@
 //! through them and converts what they answer, nothing more. A guard on every client refuses operations that no file
 //! declares.
 
+mod acm_pca;
 mod api;
 mod ec2;
 mod ecs;
+mod elasticloadbalancing;
 mod error;
 mod failure;
 mod guard;
@@ -21,12 +23,14 @@ mod scan;
 mod screen;
 mod secretsmanager;
 mod session;
+mod shield;
 mod statistics;
 mod sts;
 mod surroundings;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+mod wafv2;
 mod wire;
 
 use std::time::Duration;
@@ -107,7 +111,11 @@ pub fn operations() -> Vec<&'static Operation> {
         ec2::OPERATIONS,
         iam::OPERATIONS,
         kms::OPERATIONS,
+        acm_pca::OPERATIONS,
+        elasticloadbalancing::OPERATIONS,
         secretsmanager::OPERATIONS,
+        shield::OPERATIONS,
+        wafv2::OPERATIONS,
     ];
     services.into_iter().flatten().collect()
 }

@@ -4,8 +4,12 @@
 //! The meaning of a field is in the API reference that each type names.
 #![expect(missing_docs, reason = "fields are AWS's own: the reference named at the type describes them")]
 
+pub mod acm_pca;
 pub mod ec2;
 pub mod ecs;
+pub mod elasticloadbalancing;
 pub mod iam;
 pub mod kms;
 pub mod secretsmanager;
+pub mod shield;
+pub mod wafv2;
