@@ -67,7 +67,8 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, containers: &Inventory) -> I
 /// The authorities of this Region that deployments name.
 fn references<'a>(api: &Api, containers: &'a Inventory) -> BTreeSet<&'a str> {
     let deployments = containers.services.iter().flat_map(|service| &service.data.deployments);
-    let offered = deployments.filter_map(|deployment| deployment.service_connect_configuration.as_ref()).flat_map(|connect| &connect.services);
+    let offered =
+        deployments.filter_map(|deployment| deployment.service_connect_configuration.as_ref()).flat_map(|connect| &connect.services);
     let authorities = offered.filter_map(ServiceConnectService::certificate_authority);
     authorities.filter(|arn| Arn::parse(arn).is_some_and(|arn| arn.region == api.region().as_str())).collect()
 }

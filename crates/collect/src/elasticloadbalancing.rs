@@ -187,8 +187,7 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, containers: &Inventory) -> I
     let reader = Reader { api, wire };
     let (mut load_balancers, mut target_groups) = join!(reader.load_balancers(), reader.target_groups());
     let used = used_target_groups(containers);
-    let (tags, health) =
-        join!(reader.tags(load_balancers.keys().cloned().collect()), reader.health_of(target_groups.values(), &used));
+    let (tags, health) = join!(reader.tags(load_balancers.keys().cloned().collect()), reader.health_of(target_groups.values(), &used));
     for (arn, tags) in tags {
         if let Some(balancer) = load_balancers.get_mut(&arn) {
             balancer.tags = tags;

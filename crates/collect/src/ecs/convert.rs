@@ -150,9 +150,9 @@ fn service_connect(from: types::ServiceConnectConfiguration) -> ecs::ServiceConn
             }),
             ingress_port_override: service.ingress_port_override,
             tls: service.tls.map(|tls| ecs::ServiceConnectTlsConfiguration {
-                issuer_certificate_authority: tls.issuer_certificate_authority.map(|authority| {
-                    ecs::ServiceConnectTlsCertificateAuthority { aws_pca_authority_arn: authority.aws_pca_authority_arn }
-                }),
+                issuer_certificate_authority: tls
+                    .issuer_certificate_authority
+                    .map(|authority| ecs::ServiceConnectTlsCertificateAuthority { aws_pca_authority_arn: authority.aws_pca_authority_arn }),
                 kms_key: tls.kms_key,
                 role_arn: tls.role_arn,
             }),

@@ -149,7 +149,10 @@ async fn load_balancers_are_kept_as_aws_tells_them() {
     assert_eq!(web.tags.known().unwrap()[0].value, "[secret: named-secret]");
     assert_eq!(web.attributes.known().unwrap().iter().map(|one| one.value.as_str()).collect::<Vec<_>>(), ["false", "true"]);
     let group = group_of(&found, "web");
-    assert_eq!((group.port, group.health_check_enabled, group.load_balancer_arns.as_slice()), (Some(8080), Some(true), [WEB.to_owned()].as_slice()));
+    assert_eq!(
+        (group.port, group.health_check_enabled, group.load_balancer_arns.as_slice()),
+        (Some(8080), Some(true), [WEB.to_owned()].as_slice())
+    );
     assert_eq!(group.attributes.known().unwrap()[0].key, "preserve_client_ip.enabled");
     assert_eq!(api.take_gaps(), []);
 }
@@ -180,7 +183,10 @@ async fn details_are_read_of_what_leads_to_containers_and_of_nothing_else() {
     }
     assert_eq!(of(&found, "other").listeners.known().unwrap_err().code, Gap::NOT_COLLECTED);
     assert_eq!(group_of(&found, "other").target_health_descriptions.known().unwrap_err().code, Gap::NOT_COLLECTED);
-    assert_eq!((replay.count("DescribeListeners"), replay.count("DescribeLoadBalancerAttributes"), replay.count("DescribeRules")), (4, 4, 1));
+    assert_eq!(
+        (replay.count("DescribeListeners"), replay.count("DescribeLoadBalancerAttributes"), replay.count("DescribeRules")),
+        (4, 4, 1)
+    );
     // web, green, hand and door: not the function's, and not the one that nothing uses.
     assert_eq!((replay.count("DescribeTargetHealth"), replay.count("DescribeTargetGroupAttributes")), (4, 4));
     assert_eq!((replay.count("DescribeTags"), replay.count("DescribeSSLPolicies")), (3, 1));

@@ -322,6 +322,11 @@ impl LoadBalancer {
         self.kind == "application"
     }
 
+    /// The value of an attribute; `None` when AWS lists no such attribute.
+    pub fn attribute(&self, key: &str) -> Result<Option<&str>, &crate::Gap> {
+        Ok(self.attributes.known()?.iter().find(|attribute| attribute.key == key).map(|attribute| attribute.value.as_str()))
+    }
+
     /// Whether it carries the tag of a load balancer that Kubernetes made: the AWS Load Balancer Controller's or the
     /// cloud provider's.
     pub fn is_of_kubernetes(&self) -> Result<bool, &crate::Gap> {
@@ -330,6 +335,16 @@ impl LoadBalancer {
 }
 
 impl Listener {
+    /// Whether clients speak TLS to it: it holds the certificate.
+    pub fn ends_tls(&self) -> bool {
+        matches!(self.protocol.as_deref(), Some("HTTPS" | "TLS"))
+    }
+
+    /// `HTTPS:443`.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.protocol.as_deref().unwrap_or("?"), self.port.map_or_else(|| "?".to_owned(), |port| port.to_string()))
+    }
+
     /// Every action of the listener and its rules; the gap when the rules were not read.
     pub fn actions(&self) -> Result<impl Iterator<Item = &Action>, &crate::Gap> {
         Ok(self.default_actions.iter().chain(self.rules.known()?.iter().flat_map(|rule| &rule.actions)))
