@@ -27,7 +27,8 @@ struct Statement {
 }
 
 pub(crate) fn run() -> Result<ExitCode, Failure> {
-    let action = plimsoll_collect::operations().iter().map(|operation| operation.permission).collect();
+    let further = plimsoll_collect::further_permissions().iter().map(|(_, action)| *action);
+    let action = plimsoll_collect::operations().iter().map(|operation| operation.permission).chain(further).collect();
     let statement = [Statement { sid: "PlimsollReads", effect: "Allow", action, resource: "*" }];
     let policy = Policy { version: "2012-10-17", statement };
     let text = serde_json::to_string_pretty(&policy).context("the policy is no JSON").map_err(|error| Failure::usage(error, ""))?;

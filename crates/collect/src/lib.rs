@@ -119,3 +119,8 @@ pub fn operations() -> Vec<&'static Operation> {
     ];
     services.into_iter().flatten().collect()
 }
+
+/// IAM actions that AWS asks for beside those of [`operations`], each with the operation that needs it.
+pub fn further_permissions() -> &'static [(Operation, &'static str)] {
+    wafv2::FURTHER_PERMISSIONS
+}

@@ -39,6 +39,11 @@ const GET_WEB_ACL_FOR_RESOURCE: Operation = Operation {
 /// Every operation that this collector calls.
 pub(crate) const OPERATIONS: &[Operation] = &[GET_WEB_ACL_FOR_RESOURCE];
 
+/// What AWS asks for beside the action that has the operation's name, of whoever wants to know about a load balancer:
+/// <https://docs.aws.amazon.com/waf/latest/developerguide/security_iam_service-with-iam.html#security_iam_action-GetWebACLForResource>.
+pub(crate) const FURTHER_PERMISSIONS: &[(Operation, &str)] =
+    &[(GET_WEB_ACL_FOR_RESOURCE, "wafv2:GetWebACL"), (GET_WEB_ACL_FOR_RESOURCE, "elasticloadbalancing:GetLoadBalancerWebACL")];
+
 /// Load balancers that are asked about at a time; requests are bounded by [`Api`].
 const AT_ONCE: usize = 16;
 

@@ -276,3 +276,158 @@ fn distinct<'e>(groups: impl Iterator<Item = Node<'e, TargetGroup>>) -> Vec<Node
     services.dedup();
     services
 }
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{Fixture, fixture, forward, gap, key_arn, target_group_arn};
+    use plimsoll_model::aws::ecs::{
+        AdvancedConfiguration, Container, ContainerNetworkInterface, LoadBalancer as Registration, Service, ServiceConnectConfiguration,
+        ServiceConnectService, ServiceConnectTlsConfiguration, Task, TaskSet,
+    };
+    use plimsoll_model::aws::elasticloadbalancing::{
+        Action, ForwardConfig, Listener, LoadBalancer, Rule, Tag, TargetDescription, TargetGroup, TargetGroupTuple, TargetHealthDescription,
+    };
+    use plimsoll_model::aws::kms::Key;
+    use plimsoll_model::{Inventory, Seen};
+
+    use crate::{Estate, Link, Missing};
+
+    /// Load balancer `front` and target group `web` behind it, which no service names.
+    fn unused() -> Fixture {
+        fixture().shop().load_balancer("front", |_| {}).target_group("web", "front", |_| {}).listener("front", 443, "web", |_| {})
+    }
+
+    fn registered(group: &str) -> Registration {
+        Registration { target_group_arn: Some(target_group_arn(group)), ..Registration::default() }
+    }
+
+    fn fronts(inventory: &Inventory) -> usize {
+        Estate::new(inventory).container_load_balancers().count()
+    }
+
+    fn target(id: &str) -> impl Fn(&mut TargetGroup) {
+        let target =
+            TargetHealthDescription { target: TargetDescription { id: id.to_owned(), ..Default::default() }, ..Default::default() };
+        move |group| group.target_health_descriptions = Seen::Known(vec![target.clone()])
+    }
+
+    #[test]
+    fn a_service_leads_to_its_load_balancer_and_back() {
+        let inventory = fixture().shop().behind_load_balancer().build();
+        let estate = Estate::new(&inventory);
+        let service = estate.all::<Service>().next().unwrap();
+        let group = service.target_groups().into_iter().next().and_then(Link::found).unwrap();
+        assert_eq!(group.services().map(|one| one.name()).collect::<Vec<_>>(), ["web"]);
+        assert_eq!(group.listeners().map(|listener| listener.data().place()).collect::<Vec<_>>(), ["HTTPS:443"]);
+        let balancer = group.load_balancers().next().and_then(Link::found).unwrap();
+        assert_eq!(balancer.target_groups().collect::<Vec<_>>(), [group]);
+        assert_eq!(balancer.services(), [service]);
+        let forwarding = balancer.listeners().unwrap().filter(|listener| listener.forwards_to_containers() == Ok(true));
+        assert_eq!(forwarding.map(|listener| listener.data().port).collect::<Vec<_>>(), [Some(443)]);
+    }
+
+    #[test]
+    fn a_target_group_that_is_gone_was_not_read_or_is_elsewhere_is_told_apart() {
+        let of = |account: Fixture| {
+            let inventory = account.build();
+            let estate = Estate::new(&inventory);
+            let links = estate.all::<Service>().next().unwrap().target_groups();
+            match links.into_iter().next() {
+                Some(Link::Missing(missing)) => missing,
+                other => panic!("{other:?}"),
+            }
+        };
+        let named = |service: &mut Service| service.load_balancers = vec![registered("web")];
+        let account = fixture().shop().each(named);
+        assert!(matches!(of(account.clone()), Missing::NotFound { .. }));
+        assert!(matches!(of(account.clone().denied("elasticloadbalancing:DescribeTargetGroups")), Missing::Unseen { .. }));
+        let foreign = |service: &mut Service| {
+            let arn = target_group_arn("web").replace("111111111111", "222222222222");
+            service.load_balancers = vec![Registration { target_group_arn: Some(arn), ..Registration::default() }];
+        };
+        assert!(matches!(of(account.each(foreign)), Missing::OutOfScope { .. }));
+    }
+
+    #[test]
+    fn task_sets_and_the_alternate_target_group_count_as_the_service_does() {
+        assert_eq!(fronts(&unused().build()), 0);
+        let set = TaskSet {
+            task_set_arn: "set".to_owned(),
+            service_arn: plimsoll_fixture::arn("ecs", "service/shop/web"),
+            status: "ACTIVE".to_owned(),
+            load_balancers: vec![registered("web")],
+            ..TaskSet::default()
+        };
+        assert_eq!(fronts(&unused().resource(set).build()), 1);
+        let alternate = |service: &mut Service| {
+            let advanced = AdvancedConfiguration { alternate_target_group_arn: Some(target_group_arn("web")), ..Default::default() };
+            service.load_balancers = vec![Registration { advanced_configuration: Some(advanced), ..registered("blue") }];
+        };
+        assert_eq!(fronts(&unused().each(alternate).build()), 1);
+        assert_eq!(fronts(&unused().each(alternate).each(|service: &mut Service| service.status = "DRAINING".to_owned()).build()), 0);
+    }
+
+    #[test]
+    fn tasks_and_hosts_that_somebody_registered_by_hand_count() {
+        let addressed = |task: &mut Task| {
+            let interface = ContainerNetworkInterface { private_ipv4_address: Some("10.0.0.7".to_owned()), ..Default::default() };
+            task.containers = vec![Container { network_interfaces: vec![interface], ..Default::default() }];
+        };
+        let inventory = unused().each(addressed).each(target("10.0.0.7")).build();
+        let estate = Estate::new(&inventory);
+        let group = estate.all::<TargetGroup>().next().unwrap();
+        assert_eq!(group.services().map(|service| service.name()).collect::<Vec<_>>(), ["web"]);
+        let other_vpc = |group: &mut TargetGroup| group.vpc_id = Some("vpc-other".to_owned());
+        assert_eq!(fronts(&unused().each(addressed).each(target("10.0.0.7")).each(other_vpc).build()), 0);
+        assert_eq!(fronts(&unused().each(addressed).each(target("10.0.0.8")).build()), 0);
+        let hosted = unused().container_instance("shop", "h1", |_| {}).instance("h1", |_| {});
+        assert_eq!(fronts(&hosted.each(target("i-h1")).build()), 1);
+    }
+
+    #[test]
+    fn kubernetes_tells_its_load_balancers_by_tag() {
+        for (key, count) in [("elbv2.k8s.aws/cluster", 1), ("kubernetes.io/cluster/pods", 1), ("kubernetes.io/service-name", 0)] {
+            let tag = Tag { key: key.to_owned(), value: "pods".to_owned() };
+            let tagged = unused().each(|balancer: &mut LoadBalancer| balancer.tags = Seen::Known(vec![tag.clone()]));
+            assert_eq!(fronts(&tagged.build()), count, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_weight_of_zero_leads_on_and_unread_rules_leave_open_whether_they_do() {
+        let account = fixture().shop().behind_load_balancer();
+        let weighted = Action {
+            kind: "forward".to_owned(),
+            forward_config: Some(ForwardConfig {
+                target_groups: vec![TargetGroupTuple { target_group_arn: Some(target_group_arn("web")), weight: Some(0) }],
+            }),
+            ..Action::default()
+        };
+        let forwards = |change: &dyn Fn(&mut Listener)| {
+            let inventory = account.clone().each(change).build();
+            let estate = Estate::new(&inventory);
+            estate.all::<Listener>().find(|listener| listener.data().port == Some(80)).unwrap().forwards_to_containers()
+        };
+        assert_eq!(forwards(&|_| {}), Ok(false));
+        assert_eq!(forwards(&|listener| listener.default_actions = vec![weighted.clone()]), Ok(true));
+        let ruled = |listener: &mut Listener| {
+            listener.rules = Seen::Known(vec![Rule { actions: vec![forward("web")], ..Rule::default() }]);
+        };
+        assert_eq!(forwards(&ruled), Ok(true));
+        assert!(forwards(&|listener| listener.rules = gap("elasticloadbalancing:DescribeRules").into()).is_err());
+    }
+
+    #[test]
+    fn service_connect_uses_the_key_of_its_certificates() {
+        let tls = ServiceConnectTlsConfiguration { kms_key: Some(key_arn("k1")), ..Default::default() };
+        let offered = ServiceConnectService { port_name: "http".to_owned(), tls: Some(tls), ..Default::default() };
+        let connect = ServiceConnectConfiguration { enabled: true, services: vec![offered], ..Default::default() };
+        let account = fixture().shop().key("k1", |_| {}).each(|service: &mut Service| {
+            service.deployments[0].service_connect_configuration = Some(connect.clone());
+        });
+        let inventory = account.build();
+        let estate = Estate::new(&inventory);
+        let key = estate.all::<Key>().next().unwrap();
+        assert_eq!(key.users().iter().map(|user| user.purpose).collect::<Vec<_>>(), ["serviceConnect"]);
+    }
+}
