@@ -40,7 +40,7 @@ pub(crate) fn services_evidence(services: &[Node<'_, Service>]) -> Value {
 
 /// What is behind, in words: `service web`, `containers` where no service of ECS is.
 pub(crate) fn behind(services: &[Node<'_, Service>]) -> String {
-    let names: Vec<&str> = services.iter().map(|service| service.name()).collect();
+    let names: Vec<&str> = services.iter().map(Node::name).collect();
     if names.is_empty() { "containers".to_owned() } else { counted("service", &names) }
 }
 

@@ -1,7 +1,7 @@
 //! Reads what each service offers through Service Connect, and the certificate authorities that it names. Yields one
 //! verdict per service that offers something; a failure names the ports in plain text and the authorities out of service.
 
-use plimsoll_graph::Node;
+use plimsoll_graph::{Link, Node};
 use plimsoll_model::Severity;
 use plimsoll_model::aws::ecs::{Service, ServiceConnectService};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ fn judge(service: Node<'_, Service>) -> Judgement {
     let (mut any, mut plain, mut idle, mut unread, mut evidence) = (false, Vec::new(), Vec::new(), None, Vec::new());
     for offered in connect.flat_map(|connect| &connect.services) {
         any = true;
-        let status = match service.certificate_authority(offered).map(|authority| authority.exists()) {
+        let status = match service.certificate_authority(offered).map(Link::exists) {
             None => {
                 plain.push(offered.port_name.as_str());
                 None

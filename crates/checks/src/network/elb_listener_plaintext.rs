@@ -66,17 +66,15 @@ fn of_application(listener: Node<'_, Listener>, balancer: Node<'_, LoadBalancer>
     };
     match balancer.data().scheme.as_deref() {
         Some("internet-facing") => told(format!("takes plain HTTP from the internet to {behind}")).verdict(),
-        Some("internal") => match regulated(&services) {
-            Some((service, class)) => {
-                let how = format!("takes plain HTTP inside the network to service {}, whose data is {class}", service.name());
-                told(how).severity(Severity::Medium).verdict()
-            }
-            None => {
+        Some("internal") => {
+            let Some((service, class)) = regulated(&services) else {
                 // Rules that were not read may lead to another service.
                 listener.data().rules.known()?;
-                Ok(Verdict::Pass)
-            }
-        },
+                return Ok(Verdict::Pass);
+            };
+            let how = format!("takes plain HTTP inside the network to service {}, whose data is {class}", service.name());
+            told(how).severity(Severity::Medium).verdict()
+        }
         _ => Err(undecided(listener, "elasticloadbalancing:DescribeLoadBalancers", "NoScheme", "its load balancer tells no scheme")),
     }
 }

@@ -1,7 +1,5 @@
 //! AWS WAF (API version 2019-07-29): what kind of rules a web ACL has, not what they match.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +19,7 @@ aws! {
         pub id: String,
         #[serde(rename = "ARN")]
         pub arn: String,
-        /// `Allow` or `Block`.
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        pub default_action: BTreeMap<String, ActionSettings>,
+        pub default_action: Action,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub rules: Vec<Rule>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -37,16 +33,31 @@ aws! {
         pub name: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub priority: Option<i32>,
-        /// `Allow`, `Block`, `Count`, `Captcha` or `Challenge`; rule groups have `OverrideAction` in its place.
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        pub action: BTreeMap<String, ActionSettings>,
-        /// `None` or `Count`.
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        pub override_action: BTreeMap<String, ActionSettings>,
+        /// Rule groups have `OverrideAction` in its place.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub action: Option<Action>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub override_action: Option<Action>,
         pub statement: Statement,
     }
 
-    /// The settings of an action, which are not kept: its name says what it does.
+    /// `DefaultAction`, `RuleAction` and `OverrideAction`: the one that is there is taken.
+    Action {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub allow: Option<ActionSettings>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub block: Option<ActionSettings>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub captcha: Option<ActionSettings>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub challenge: Option<ActionSettings>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub count: Option<ActionSettings>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub none: Option<ActionSettings>,
+    }
+
+    /// The settings of an action, which are not kept.
     ActionSettings {}
 
     /// `Statement`, of the kinds that say how much is let through and who wrote the rules.
