@@ -16,8 +16,8 @@ use crate::{
 pub(crate) async fn triggers(session: &Session, api: &Api, containers: &Inventory) -> Inventory {
     let region = api.region().as_str();
     let (events, scheduler) = (session.wire(&events::SERVICE, region), session.wire(&scheduler::SERVICE, region));
-    let (mut found, schedules) = join!(events::collect(api, &events, containers), scheduler::collect(api, &scheduler));
-    found.absorb(schedules);
+    let (mut found, planned) = join!(events::collect(api, &events, containers), scheduler::collect(api, &scheduler));
+    found.absorb(planned);
     found
 }
 
