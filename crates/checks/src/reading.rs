@@ -351,7 +351,7 @@ pub(crate) const KEY_USE_NEEDS: &[&str] = &[
     "logs:DescribeLogGroups",
     "secretsmanager:ListSecrets",
     "ssm:DescribeParameters",
-    "efs:DescribeFileSystems",
+    "elasticfilesystem:DescribeFileSystems",
     "cloudtrail:DescribeTrails",
 ];
 

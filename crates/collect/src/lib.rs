@@ -19,12 +19,15 @@ mod regions;
 mod replay;
 mod scan;
 mod screen;
+mod secretsmanager;
 mod session;
 mod statistics;
 mod sts;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+mod wire;
 
 use std::time::Duration;
 
@@ -97,8 +100,14 @@ pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Invent
 
 /// Every operation that plimsoll may call. The guard refuses all others.
 pub fn operations() -> Vec<&'static Operation> {
-    [sts::OPERATIONS, regions::OPERATIONS, ecs::OPERATIONS, ec2::OPERATIONS, iam::OPERATIONS, kms::OPERATIONS]
-        .into_iter()
-        .flatten()
-        .collect()
+    let services = [
+        sts::OPERATIONS,
+        regions::OPERATIONS,
+        ecs::OPERATIONS,
+        ec2::OPERATIONS,
+        iam::OPERATIONS,
+        kms::OPERATIONS,
+        secretsmanager::OPERATIONS,
+    ];
+    services.into_iter().flatten().collect()
 }

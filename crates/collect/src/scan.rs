@@ -13,7 +13,7 @@ use crate::error::CollectError;
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::sts::Caller;
-use crate::{Interrupt, Settings, ec2, ecs, iam, kms, regions, sts};
+use crate::{Interrupt, Settings, ec2, ecs, iam, kms, regions, sts, surroundings};
 
 /// Regions that are read at a time; most have nothing to read.
 const REGIONS_AT_ONCE: usize = 16;
@@ -104,11 +104,17 @@ impl Scan<'_> {
             let (mut inventory, any) = ecs::collect(&api, &ecs, self.settings.all_revisions).await;
             // A Region without clusters costs no request to EC2.
             if any {
-                let (network, hosts, defaults) =
-                    join!(ec2::network(&api, &ec2), ec2::hosts(&api, &ec2, &inventory), ec2::defaults(&api, &ec2, &inventory));
-                inventory.absorb(network);
-                inventory.absorb(hosts);
-                inventory.absorb(defaults);
+                let (network, hosts, defaults, around) = join!(
+                    ec2::network(&api, &ec2),
+                    ec2::hosts(&api, &ec2, &inventory),
+                    ec2::defaults(&api, &ec2, &inventory),
+                    surroundings::collect(self.session, &api, &inventory),
+                );
+                for part in [network, hosts, defaults, around] {
+                    inventory.absorb(part);
+                }
+                let behind = surroundings::behind(self.session, &api, &inventory).await;
+                inventory.absorb(behind);
             }
             inventory
         };

@@ -21,6 +21,7 @@ use crate::Settings;
 use crate::guard::Guard;
 use crate::regions;
 use crate::statistics::Statistics;
+use crate::wire::{Service, Wire};
 
 /// Attempts for one request, the first included.
 const MAX_ATTEMPTS: u32 = 8;
@@ -121,6 +122,11 @@ impl Session {
             .retry_config(retries.with_max_attempts(FIRST_MAX_ATTEMPTS))
             .timeout_config(timeouts.read_timeout(read.min(FIRST_READ_TIMEOUT)).build());
         Self { sdk: sdk.build(), statistics: self.statistics.clone() }
+    }
+
+    /// A client in a Region of a service that has no SDK crate here.
+    pub(crate) fn wire(&self, service: &'static Service, region: &str) -> Wire {
+        Wire::new(&self.sdk, service, region, self.statistics.clone())
     }
 
     clients! {

@@ -32,7 +32,7 @@ pub const KEY_USE_OPERATIONS: [&str; 15] = [
     "logs:DescribeLogGroups",
     "secretsmanager:ListSecrets",
     "ssm:DescribeParameters",
-    "efs:DescribeFileSystems",
+    "elasticfilesystem:DescribeFileSystems",
     "cloudtrail:DescribeTrails",
 ];
 

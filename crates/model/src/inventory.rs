@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{ec2, ecs, iam, kms};
+use crate::aws::{ec2, ecs, iam, kms, secretsmanager};
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
 /// A resource type: how its instances are named, and what AWS calls the type.
@@ -420,6 +420,9 @@ kinds! {
     /// KMS keys.
     keys: kms::Key = "kms:Key", "AWS::KMS::Key", "kms:DescribeKey",
         id: |r| &r.key_id, name: |r| r.aliases.first().map_or_else(|| last_part(&r.key_id), String::as_str), arn: Naming::Given, tags: |_r| Vec::new();
+    /// Secrets of AWS Secrets Manager.
+    secrets: secretsmanager::Secret = "secretsmanager:Secret", "AWS::SecretsManager::Secret", "secretsmanager:ListSecrets",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
 }
 
 impl Inventory {

@@ -33,7 +33,7 @@ pub(crate) const CHECK: Check = Check {
         "logs:DescribeLogGroups",
         "secretsmanager:ListSecrets",
         "ssm:DescribeParameters",
-        "efs:DescribeFileSystems",
+        "elasticfilesystem:DescribeFileSystems",
         "cloudtrail:DescribeTrails",
     ],
     shades: &[],

@@ -8,3 +8,4 @@ pub mod ec2;
 pub mod ecs;
 pub mod iam;
 pub mod kms;
+pub mod secretsmanager;
