@@ -8,6 +8,7 @@ use plimsoll_graph::Estate;
 use plimsoll_model::{AccountId, Finding, Gap, Inventory, Region, Status};
 
 use crate::engine::{Evaluation, Options, Selection, evaluate};
+use crate::registry::CHECKS;
 
 const OTHER: &str = "222222222222";
 
@@ -77,7 +78,8 @@ fn what_a_closed_region_may_contradict_does_not_pass_and_is_told_once_for_each_c
     let regions = ["ap-south-2", "eu-central-2", "eu-south-2"];
     let evaluation = run(&with_gaps(fixture().shop(), regions.map(|region| closed_region(ACCOUNT, region))));
     let role_passes = |evaluation: &Evaluation| {
-        let of_a_role = |f: &&Finding| f.status == Status::Pass && &*f.resource.kind == "AWS::IAM::Role";
+        let regional = |f: &Finding| CHECKS.iter().any(|check| *check.id == *f.check && check.needs.iter().any(|need| need.starts_with("ecs:")));
+        let of_a_role = |f: &&Finding| f.status == Status::Pass && &*f.resource.kind == "AWS::IAM::Role" && regional(f);
         evaluation.findings.iter().filter(of_a_role).map(|f| f.check.to_string()).collect::<BTreeSet<_>>()
     };
     let withheld = role_passes(&whole);

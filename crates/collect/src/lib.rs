@@ -1,9 +1,10 @@
-//! [`Settings`] flow in; the [`Inventory`] of an account, sorted and with its gaps, flows out.
+//! [`Settings`] flow in; the [`Inventory`] of one or more accounts, sorted and with its gaps, flows out.
 //!
 //! The only crate that knows the AWS SDK. One file is one service: it lists the [`Operation`]s that it calls, pages
 //! through them and converts what they answer, nothing more. A guard on every client refuses operations that no file
 //! declares.
 
+mod accounts;
 mod api;
 mod ec2;
 mod ecs;
@@ -13,6 +14,7 @@ mod guard;
 mod iam;
 mod interrupt;
 mod kms;
+mod organizations;
 mod progress;
 mod regions;
 #[cfg(test)]
@@ -33,6 +35,7 @@ use std::time::Duration;
 
 use plimsoll_model::Inventory;
 
+pub use accounts::{AccountChoice, AccountChoiceError, AccountFilter, AccountMatch, AccountRole};
 pub use api::Operation;
 pub use error::CollectError;
 pub use failure::Failure;
@@ -45,10 +48,10 @@ pub struct Settings {
     pub profile: Option<String>,
     /// Where to look.
     pub regions: RegionChoice,
-    /// A role to assume first.
-    pub role_arn: Option<String>,
-    /// What the role's trust policy asks for.
-    pub external_id: Option<String>,
+    /// Whose resources.
+    pub accounts: AccountChoice,
+    /// Accounts that are read at a time.
+    pub accounts_at_once: usize,
     /// Requests in flight in one Region.
     pub concurrency: usize,
     /// How long one attempt of a request may take; with retries it may be four times as long.
@@ -75,8 +78,8 @@ impl Default for Settings {
         Self {
             profile: None,
             regions: RegionChoice::All,
-            role_arn: None,
-            external_id: None,
+            accounts: AccountChoice::Caller,
+            accounts_at_once: 8,
             concurrency: 16,
             timeout: Duration::from_secs(30),
             all_revisions: false,
@@ -86,9 +89,10 @@ impl Default for Settings {
     }
 }
 
-/// Reads an account. What cannot be read becomes a gap; an error means that nothing could be.
+/// Reads the accounts. What cannot be read becomes a gap; an error means that nothing could be.
 pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Inventory, CollectError> {
     regions::check_names(&settings.regions)?;
+    settings.accounts.check()?;
     let _attention = interrupt.attention();
     let session = tokio::select! {
         biased;
@@ -107,6 +111,7 @@ pub fn operations() -> Vec<&'static Operation> {
         ec2::OPERATIONS,
         iam::OPERATIONS,
         kms::OPERATIONS,
+        organizations::OPERATIONS,
         secretsmanager::OPERATIONS,
     ];
     services.into_iter().flatten().collect()
