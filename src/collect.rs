@@ -7,6 +7,7 @@ use std::time::Duration;
 use plimsoll_collect::{CollectError, Interrupt, RegionChoice, Settings};
 use plimsoll_model::{Inventory, write_file};
 
+use crate::accounts;
 use crate::arguments::{CollectOptions, Target};
 use crate::failure::{self, Failure};
 use crate::output::probe;
@@ -47,8 +48,8 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
     let settings = Settings {
         profile: target.profile.clone(),
         regions: regions(&target.region),
-        role_arn: target.role_arn.clone(),
-        external_id: target.external_id.clone(),
+        accounts: accounts::choice(target)?,
+        accounts_at_once: usize::from(target.accounts_at_once),
         concurrency: usize::from(target.concurrency),
         timeout: Duration::from_secs(target.timeout),
         all_revisions: target.all_revisions,
@@ -63,6 +64,11 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
     let collected = runtime.block_on(async { plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await });
     // Requests that hang must not hold up the end.
     runtime.shutdown_background();
+    let collected = collected.inspect(|inventory| {
+        for account in &inventory.header.scope.inactive_accounts {
+            screen.note(&format!("account {account} is not active, and so not read"));
+        }
+    });
     collected.map_err(|error| {
         let hint = error.hint();
         match error {

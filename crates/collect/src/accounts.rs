@@ -179,8 +179,18 @@ impl AccountRole {
     }
 }
 
-/// The accounts to scan, in order, each once. Those that were asked for and are not there become gaps.
-pub(crate) async fn to_scan(api: &Api, wire: &Wire, choice: &AccountChoice, caller: &Caller) -> Result<Vec<Entry>, CollectError> {
+/// The accounts that a choice comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    /// The accounts to scan, in order, each once.
+    pub(crate) entries: Vec<Entry>,
+    /// Accounts of the organization that nobody can enter.
+    pub(crate) inactive: BTreeSet<AccountId>,
+}
+
+/// The accounts to scan. Those that were asked for and are not there become gaps.
+pub(crate) async fn to_scan(api: &Api, wire: &Wire, choice: &AccountChoice, caller: &Caller) -> Result<Chosen, CollectError> {
+    let mut inactive = BTreeSet::new();
     let partition = Arn::parse(&caller.arn).map_or("aws", |arn| arn.partition);
     let mut entries: Vec<Entry> = match choice {
         AccountChoice::Caller => vec![Entry { account: caller.account.clone(), role: None }],
@@ -192,19 +202,19 @@ pub(crate) async fn to_scan(api: &Api, wire: &Wire, choice: &AccountChoice, call
             accounts.map(|account| Entry { role: Some(role.arn(partition, &account)), account }).collect()
         }
         AccountChoice::Organization { role, filter } => {
-            let mut accounts = organizations::accounts(api, wire, filter).await?;
+            let accounts = organizations::accounts(api, wire, filter).await?;
             for account in filter.include.accounts.iter().map(|account| AccountId::new(account)) {
                 if !accounts.listed.contains(&account) {
                     not_in_organization(api, account);
                 }
             }
-            accounts.chosen.sort();
+            inactive = accounts.inactive;
             let role_in = |account: &AccountId| (*account != caller.account).then(|| role.arn(partition, account));
             accounts.chosen.into_iter().map(|account| Entry { role: role_in(&account), account }).collect()
         }
     };
     entries.sort_by(|a, b| a.account.cmp(&b.account));
-    if entries.is_empty() { Err(AccountChoiceError::Nobody.into()) } else { Ok(entries) }
+    if entries.is_empty() { Err(AccountChoiceError::Nobody.into()) } else { Ok(Chosen { entries, inactive }) }
 }
 
 fn not_in_organization(api: &Api, account: AccountId) {

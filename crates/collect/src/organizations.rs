@@ -112,8 +112,10 @@ struct Tag {
 /// The accounts of the organization.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
-    /// All of them, closed ones too.
+    /// All of them.
     pub(crate) listed: BTreeSet<AccountId>,
+    /// Those that are suspended or closed, or not yet open. Nobody can enter them.
+    pub(crate) inactive: BTreeSet<AccountId>,
     /// The active ones that the filter lets through.
     pub(crate) chosen: Vec<AccountId>,
 }
@@ -123,16 +125,18 @@ pub(crate) struct Accounts {
 pub(crate) async fn accounts(api: &Api, wire: &Wire, filter: &AccountFilter) -> Result<Accounts, CollectError> {
     let organization = Organization { api, wire };
     let mut accounts = Accounts::default();
-    let (mut active, mut closed) = (Vec::new(), Vec::new());
+    let mut active = Vec::new();
     for account in organization.list().await? {
         let id = AccountId::new(&account.id);
         accounts.listed.insert(id.clone());
-        let state = account.state.or(account.status).unwrap_or_default();
-        if state == "ACTIVE" { active.push(id) } else { closed.push(format!("{id} ({})", state.to_lowercase())) }
-    }
-    if !closed.is_empty() {
-        // Nobody can enter them, and nothing that belongs to them answers.
-        tracing::warn!(accounts = closed.join(", "), "not active, and so not scanned");
+        match account.state.or(account.status).as_deref() {
+            // Whether it can be entered shows when it is tried.
+            Some("ACTIVE") | None => active.push(id),
+            Some(state) => {
+                tracing::warn!(account = %id, state, "not active, and so not scanned");
+                accounts.inactive.insert(id);
+            }
+        }
     }
     let include = organization.members(&filter.include).await?;
     let exclude = organization.members(&filter.exclude).await?;

@@ -9,7 +9,7 @@ use plimsoll_model::{AccountId, Gap, Header, Inventory, Region, SCHEMA, Scope};
 use plimsoll_secrets::Detector;
 use tokio::sync::Semaphore;
 
-use crate::accounts::{self, Entry};
+use crate::accounts::{self, Chosen, Entry};
 use crate::api::{Api, Operation};
 use crate::error::CollectError;
 use crate::failure::Failure;
@@ -78,14 +78,15 @@ pub(crate) async fn scan(session: &Session, settings: &Settings, interrupt: &Int
     };
     let choosing = scan.api(caller.account.clone(), Region::global());
     let wire = session.wire(&organizations::SERVICE, &scan.home);
-    let entries = accounts::to_scan(&choosing, &wire, &settings.accounts, &caller).await;
+    let chosen = accounts::to_scan(&choosing, &wire, &settings.accounts, &caller).await;
     choosing.finish();
-    let entries = entries.inspect_err(|_| scan.progress.clear())?;
+    let Chosen { entries, inactive } = chosen.inspect_err(|_| scan.progress.clear())?;
     scan.many = entries.len() > 1;
     tracing::info!(accounts = entries.len(), caller = caller.arn, "collecting");
     let collected = scan.accounts(&entries, &choosing.take_gaps()).await;
     scan.progress.clear();
-    let (mut inventory, scope) = collected?;
+    let (mut inventory, mut scope) = collected?;
+    scope.inactive_accounts = inactive;
     inventory.header = Header {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -88,12 +88,15 @@ pub struct Scope {
     /// The Regions of each account, where accounts differ in them; an account that is not here was asked in all.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub regions_by_account: BTreeMap<AccountId, BTreeSet<Region>>,
+    /// Accounts of the organization that are suspended or closed: nobody can enter them, and none was asked.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub inactive_accounts: BTreeSet<AccountId>,
 }
 
 impl Scope {
     /// Adds an account and where it was asked.
     pub fn add(&mut self, account: AccountId, regions: BTreeSet<Region>) {
-        self.join(Self { accounts: BTreeSet::from([account]), regions, regions_by_account: BTreeMap::new() });
+        self.join(Self { accounts: BTreeSet::from([account]), regions, ..Self::default() });
     }
 
     /// Whether an account was asked in a Region; `global` belongs to every account.
@@ -111,6 +114,7 @@ impl Scope {
         }
         all.accounts.extend(other.accounts);
         all.regions.extend(other.regions);
+        all.inactive_accounts.extend(other.inactive_accounts);
         by_account.retain(|_, regions| *regions != all.regions);
         *self = Self { regions_by_account: by_account, ..all };
     }

@@ -113,6 +113,8 @@ impl Unread<'_> {
             self.services.iter().map(|service| shown(service, SHORT)).collect::<Vec<_>>().join(", ")
         } else if self.operation.is_empty() {
             "other reasons".to_owned()
+        } else if self.code == Gap::REGION_CLOSED {
+            "everything".to_owned()
         } else {
             shown(self.operation, SHORT)
         }
@@ -155,6 +157,14 @@ impl Unread<'_> {
         let code = self.code;
         if self.operation.is_empty() {
             "the messages say why (-v)".to_owned()
+        } else if code == Gap::REGION_CLOSED && self.message.contains("service control policy") {
+            "a service control policy closes it: leave the Region out, or ask the owner of the policy".to_owned()
+        } else if code == Gap::REGION_CLOSED {
+            "enable the Region for this account, or leave it out with --region".to_owned()
+        } else if code == Gap::NOT_IN_ORGANIZATION {
+            "check the account's number".to_owned()
+        } else if self.operation == "sts:AssumeRole" && denied {
+            "let the role's trust policy name you, and allow sts:AssumeRole on it".to_owned()
         } else if denied && self.message.contains("explicit deny in a service control policy") {
             "a service control policy denies it: leave the Region out, or ask the owner of the policy".to_owned()
         } else if denied && self.message.contains("explicit deny") {
@@ -202,6 +212,8 @@ mod tests {
         assert!(remedy("AccessDenied", "with an explicit deny in a service control policy").starts_with("a service control policy"));
         assert_eq!(remedy("ExpiredTokenException", ""), "renew the credentials and scan again");
         assert_eq!(remedy("ThrottlingException", ""), "scan again with a smaller --concurrency");
+        assert!(remedy("RegionClosed", "with an explicit deny in a service control policy").starts_with("a service control policy closes it"));
+        assert!(remedy("RegionClosed", "OptInRequired").starts_with("enable the Region"));
         assert_eq!(remedy("Timeout", ""), "check network and endpoint, then scan again");
         assert_eq!(remedy("NotCollected", ""), "not read by the version that collected");
         assert_eq!(remedy("SomethingElse", ""), "scan again; if it stays, -v shows the message");
@@ -213,6 +225,21 @@ mod tests {
         let all = unread(&result);
         let clusters = all.iter().find(|one| one.operation == "ecs:ListClusters").unwrap();
         assert_eq!((clusters.place().as_str(), clusters.effect().as_str()), ("111111111111 in 7 Regions", "not seen, so not judged"));
+    }
+
+    #[test]
+    fn closed_regions_are_one_line() {
+        let mut result = clean();
+        for account in ["111111111111", "222222222222"] {
+            for region in ["ap-south-2", "eu-south-2", "me-south-1"] {
+                let message = "explicit deny in a service control policy".to_owned();
+                let (operation, code) = ("ecs:ListClusters".to_owned(), Gap::REGION_CLOSED.to_owned());
+                result.gaps.push(Gap { account: account.into(), region: region.into(), operation, code, message, resource: None });
+            }
+        }
+        let told: Vec<_> = unread(&result).iter().map(|one| (one.what(), one.place(), one.effect())).collect();
+        let places = "2 accounts in ap-south-2, eu-south-2, me-south-1".to_owned();
+        assert_eq!(told, [("everything".to_owned(), places, "not seen, so not judged".to_owned())]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use plimsoll_model::{AccountId, Gap, Region};
 use serde_json::{Value, json};
 
 use super::SERVICE;
-use crate::accounts::{AccountChoice, AccountFilter, AccountMatch, AccountRole, Entry, to_scan};
+use crate::accounts::{AccountChoice, AccountFilter, AccountMatch, AccountRole, Chosen, to_scan};
 use crate::api::Api;
 use crate::replay::{Answer, Replay, config};
 use crate::scan::scan;
@@ -57,7 +57,7 @@ fn nothing() -> AccountMatch {
     AccountMatch::default()
 }
 
-async fn entries(replay: &Replay, include: AccountMatch, exclude: AccountMatch) -> (Result<Vec<Entry>, CollectError>, Vec<Gap>) {
+async fn entries(replay: &Replay, include: AccountMatch, exclude: AccountMatch) -> (Result<Chosen, CollectError>, Vec<Gap>) {
     let caller = Caller { account: AccountId::new(MANAGEMENT), arn: format!("arn:aws:iam::{MANAGEMENT}:user/audit") };
     let role = AccountRole { name: "audit".to_owned(), external_id: None };
     let choice = AccountChoice::Organization { role, filter: AccountFilter { include, exclude } };
@@ -68,13 +68,15 @@ async fn entries(replay: &Replay, include: AccountMatch, exclude: AccountMatch) 
 
 async fn chosen(include: AccountMatch, exclude: AccountMatch) -> String {
     let entries = entries(&organization(), include, exclude).await.0.unwrap();
-    entries.iter().map(|entry| &entry.account.as_str()[..1]).collect()
+    entries.entries.iter().map(|entry| &entry.account.as_str()[..1]).collect()
 }
 
 #[tokio::test]
 async fn every_active_account_is_entered_by_its_role_and_the_callers_own_as_it_is() {
-    let (entries, gaps) = entries(&organization(), nothing(), nothing()).await;
-    let entries: Vec<(String, Option<String>)> = entries.unwrap().into_iter().map(|entry| (entry.account.to_string(), entry.role)).collect();
+    let (chosen, gaps) = entries(&organization(), nothing(), nothing()).await;
+    let Chosen { entries, inactive } = chosen.unwrap();
+    assert_eq!(inactive, ["555555555555".into()].into());
+    let entries: Vec<(String, Option<String>)> = entries.into_iter().map(|entry| (entry.account.to_string(), entry.role)).collect();
     let role = |account: &str| (account.to_owned(), Some(format!("arn:aws:iam::{account}:role/audit")));
     assert_eq!(entries, [(MANAGEMENT.to_owned(), None), role("222222222222"), role("333333333333"), role("444444444444")]);
     assert_eq!(gaps, []);
@@ -113,7 +115,7 @@ async fn a_filter_that_leaves_nobody_is_wrong_usage() {
 #[tokio::test]
 async fn an_account_that_is_not_in_the_organization_is_a_gap() {
     let (entries, gaps) = entries(&organization(), matching(&["999999999999", "222222222222"], &[], &[]), nothing()).await;
-    assert_eq!(entries.unwrap().len(), 1);
+    assert_eq!(entries.unwrap().entries.len(), 1);
     let [gap] = &gaps[..] else { panic!("{gaps:?}") };
     assert_eq!((gap.account.as_str(), gap.code.as_str()), ("999999999999", Gap::NOT_IN_ORGANIZATION));
     assert!(gap.closes_account());
@@ -162,6 +164,7 @@ async fn an_organization_is_scanned_whole() {
     let scope = &inventory.header.scope;
     let read: Vec<&str> = scope.accounts.iter().filter(|account| scope.covers(account, &Region::new("eu-west-3"))).map(AccountId::as_str).collect();
     assert_eq!(read, [MANAGEMENT, "222222222222", "333333333333"]);
+    assert_eq!(scope.inactive_accounts, ["555555555555".into()].into());
     let gaps: Vec<(&str, &str)> = inventory.gaps.iter().map(|gap| (gap.account.as_str(), gap.operation.as_str())).collect();
     assert_eq!(gaps, [("444444444444", "sts:AssumeRole")]);
 }
