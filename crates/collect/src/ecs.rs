@@ -23,7 +23,7 @@ use aws_sdk_ecs::types::{
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{Stream, StreamExt, join, stream};
 use plimsoll_model::aws::ecs;
-use plimsoll_model::{Gap, Holds, Inventory, Located, partition_of};
+use plimsoll_model::{Arn, Gap, Holds, Inventory, Located, partition_of};
 
 use crate::api::{Api, Operation, Outcome};
 
@@ -140,6 +140,20 @@ pub(crate) async fn collect(api: &Api, client: &Client, all_revisions: bool) -> 
     inventory.absorb(settings);
     inventory.absorb(providers);
     (inventory, live)
+}
+
+/// Reads the revisions that rules and schedules start and that nothing else led to.
+pub(crate) async fn started(api: &Api, client: &Client, inventory: &Inventory) -> Inventory {
+    let known: BTreeSet<&str> = inventory.task_definitions.iter().map(|definition| definition.data.task_definition_arn.as_str()).collect();
+    let rules = inventory.rules.iter().filter_map(|rule| rule.data.targets.known().ok()).flatten();
+    let schedules = inventory.schedules.iter().filter_map(|schedule| schedule.data.target.known().ok());
+    let parameters = rules.map(|target| &target.ecs_parameters).chain(schedules.map(|target| &target.ecs_parameters)).flatten();
+    let arns: BTreeSet<&str> = parameters.map(|parameters| parameters.task_definition_arn.as_str()).collect();
+    // A family without a revision means its latest one, which the listing of families led to.
+    let here = |arn: &&str| Arn::parse(arn).is_some_and(|arn| arn.region == api.region().as_str() && arn.account == api.account().as_str());
+    let revisions = arns.into_iter().filter(|arn| !known.contains(arn)).filter(here);
+    let revisions = revisions.filter(|arn| arn.rsplit('/').next().is_some_and(|name| name.contains(':'))).map(ToOwned::to_owned);
+    Ecs { api, client }.used_definitions(revisions.collect()).await
 }
 
 struct Ecs<'a> {

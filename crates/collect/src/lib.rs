@@ -6,20 +6,30 @@
 
 mod accounts;
 mod api;
+mod cloudtrail;
+mod cloudwatch;
 mod ec2;
 mod ecs;
+mod elasticfilesystem;
 mod error;
+mod events;
 mod failure;
 mod guard;
 mod iam;
 mod interrupt;
 mod kms;
+mod logs;
+mod network_firewall;
 mod organizations;
 mod progress;
+mod rds;
 mod regions;
 #[cfg(test)]
 mod replay;
+mod route53resolver;
+mod s3;
 mod scan;
+mod scheduler;
 mod screen;
 mod secretsmanager;
 mod session;
@@ -111,7 +121,17 @@ pub fn operations() -> Vec<&'static Operation> {
         ec2::OPERATIONS,
         iam::OPERATIONS,
         kms::OPERATIONS,
+        cloudtrail::OPERATIONS,
+        cloudwatch::OPERATIONS,
+        elasticfilesystem::OPERATIONS,
+        events::OPERATIONS,
+        logs::OPERATIONS,
+        network_firewall::OPERATIONS,
         organizations::OPERATIONS,
+        rds::OPERATIONS,
+        route53resolver::OPERATIONS,
+        s3::OPERATIONS,
+        scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
     ];
     services.into_iter().flatten().collect()

@@ -222,6 +222,10 @@ impl Account<'_> {
         }
         // A Region without clusters costs no request to EC2.
         if any {
+            let triggers = surroundings::triggers(&self.session, &api, &inventory).await;
+            inventory.absorb(triggers);
+            let started = ecs::started(&api, &ecs, &inventory).await;
+            inventory.absorb(started);
             let (network, hosts, defaults, around) = join!(
                 ec2::network(&api, &ec2),
                 ec2::hosts(&api, &ec2, &inventory),

@@ -104,7 +104,8 @@ async fn an_account_is_read_and_the_header_says_how() {
     let keys = inventory.users[0].data.access_keys.known().unwrap();
     assert_eq!(keys[0].digest, AccessKeyId::digest(ACCESS_KEY_ID));
     assert!(!snapshot(&inventory).contains(ACCESS_KEY_ID));
-    for (operation, _) in replay.requests() {
+    // The REST protocols name no operation.
+    for (operation, _) in replay.requests().into_iter().filter(|(operation, _)| !operation.contains('/')) {
         assert!(crate::operations().iter().any(|declared| declared.name == operation), "{operation} is not declared");
     }
 }

@@ -101,7 +101,7 @@ fn error(response: &HttpResponse, body: &[u8]) -> WireError {
     let content = content.get("Error").unwrap_or(&content);
     let member = |names: &[&str]| names.iter().find_map(|name| content.get(name)?.as_str());
     let header = response.headers().get("x-amzn-errortype");
-    let code = header.or_else(|| member(&["__type", "Code", "code"]));
+    let code = header.or_else(|| member(&["__type", "Code", "code", "ErrorCode"]));
     // `com.amazonaws.ecr#RepositoryNotFoundException:http://…`
     let code = code.map(|code| code.rsplit('#').next().unwrap_or(code)).map(|code| code.split(':').next().unwrap_or(code));
     let mut metadata = ErrorMetadata::builder();
