@@ -361,7 +361,8 @@ impl<'e> Verdicts<'e> {
         let clean = std::mem::take(&mut self.looked_clean);
         for (account, holes) in std::mem::take(&mut self.holes).by_account {
             for hole in holes {
-                let clean = clean.get(&account).into_iter().flatten().filter(|(region, _)| hole.covers(region)).map(|(_, count)| count).sum();
+                let clean =
+                    clean.get(&account).into_iter().flatten().filter(|(region, _)| hole.covers(region)).map(|(_, count)| count).sum();
                 self.unknown(self.place(&account, &hole.region), &hole.gaps, Some(withheld(clean)));
             }
         }

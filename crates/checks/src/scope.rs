@@ -78,7 +78,8 @@ fn what_a_closed_region_may_contradict_does_not_pass_and_is_told_once_for_each_c
     let regions = ["ap-south-2", "eu-central-2", "eu-south-2"];
     let evaluation = run(&with_gaps(fixture().shop(), regions.map(|region| closed_region(ACCOUNT, region))));
     let role_passes = |evaluation: &Evaluation| {
-        let regional = |f: &Finding| CHECKS.iter().any(|check| *check.id == *f.check && check.needs.iter().any(|need| need.starts_with("ecs:")));
+        let regional =
+            |f: &Finding| CHECKS.iter().any(|check| *check.id == *f.check && check.needs.iter().any(|need| need.starts_with("ecs:")));
         let of_a_role = |f: &&Finding| f.status == Status::Pass && &*f.resource.kind == "AWS::IAM::Role" && regional(f);
         evaluation.findings.iter().filter(of_a_role).map(|f| f.check.to_string()).collect::<BTreeSet<_>>()
     };
@@ -90,7 +91,12 @@ fn what_a_closed_region_may_contradict_does_not_pass_and_is_told_once_for_each_c
     assert_eq!(told.len(), withheld.len(), "once for each check: {told:#?}");
     assert!(told.iter().all(|(_, message)| regions.iter().all(|region| message.contains(region))), "{told:#?}");
     let regional = |evaluation: &Evaluation| {
-        evaluation.findings.iter().filter(|f| f.resource.region.as_str() == "us-east-1").map(|f| (f.id.clone(), f.status)).collect::<Vec<_>>()
+        evaluation
+            .findings
+            .iter()
+            .filter(|f| f.resource.region.as_str() == "us-east-1")
+            .map(|f| (f.id.clone(), f.status))
+            .collect::<Vec<_>>()
     };
     assert_eq!(regional(&evaluation), regional(&whole), "the open Region is judged as before");
 }

@@ -171,7 +171,11 @@ impl AccountChoice {
 impl AccountRole {
     fn check(&self) -> Result<(), AccountChoiceError> {
         check_external_id(self.external_id.as_deref())?;
-        if is_role(self.name.strip_prefix('/').unwrap_or(&self.name)) { Ok(()) } else { Err(AccountChoiceError::RoleName(self.name.clone())) }
+        if is_role(self.name.strip_prefix('/').unwrap_or(&self.name)) {
+            Ok(())
+        } else {
+            Err(AccountChoiceError::RoleName(self.name.clone()))
+        }
     }
 
     fn arn(&self, partition: &str, account: &AccountId) -> String {
@@ -194,9 +198,10 @@ pub(crate) async fn to_scan(api: &Api, wire: &Wire, choice: &AccountChoice, call
     let partition = Arn::parse(&caller.arn).map_or("aws", |arn| arn.partition);
     let mut entries: Vec<Entry> = match choice {
         AccountChoice::Caller => vec![Entry { account: caller.account.clone(), role: None }],
-        AccountChoice::Roles { arns, .. } => {
-            arns.iter().filter_map(|arn| Some(Entry { account: AccountId::new(Arn::parse(arn)?.account), role: Some(arn.clone()) })).collect()
-        }
+        AccountChoice::Roles { arns, .. } => arns
+            .iter()
+            .filter_map(|arn| Some(Entry { account: AccountId::new(Arn::parse(arn)?.account), role: Some(arn.clone()) }))
+            .collect(),
         AccountChoice::Named { accounts, role } => {
             let accounts = accounts.iter().map(|account| AccountId::new(account));
             accounts.map(|account| Entry { role: Some(role.arn(partition, &account)), account }).collect()

@@ -159,7 +159,8 @@ impl Organization<'_> {
     async fn list(&self) -> Result<Vec<Account>, CollectError> {
         let mut accounts = Vec::new();
         let ask = Ask::members(json!({"MaxResults": PAGE}));
-        let pages = self.wire.pages(self.api, &LIST_ACCOUNTS, Token::NEXT_CAPITAL, ask, |page: AccountsPage| accounts.extend(page.accounts));
+        let pages =
+            self.wire.pages(self.api, &LIST_ACCOUNTS, Token::NEXT_CAPITAL, ask, |page: AccountsPage| accounts.extend(page.accounts));
         pages.await.map_err(unlisted)?;
         Ok(accounts)
     }
@@ -199,7 +200,8 @@ impl Organization<'_> {
             return Ok(included);
         }
         let tags = self.tags(account).await?;
-        let has = |wanted: &[(String, String)]| tags.iter().any(|tag| wanted.iter().any(|(key, value)| tag.key == *key && tag.value == *value));
+        let has =
+            |wanted: &[(String, String)]| tags.iter().any(|tag| wanted.iter().any(|(key, value)| tag.key == *key && tag.value == *value));
         Ok((included || has(&filter.include.tags)) && !has(&filter.exclude.tags))
     }
 

@@ -268,7 +268,8 @@ impl HttpConnector for Replay {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default());
         let uri = request.uri().split_once("://").map_or(request.uri(), |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
-        let answer = self.answer(request.method(), uri, request.headers().get("x-amz-target"), request.headers().get("authorization"), &body);
+        let answer =
+            self.answer(request.method(), uri, request.headers().get("x-amz-target"), request.headers().get("authorization"), &body);
         HttpConnectorFuture::new(async move {
             let Some((status, body)) = answer else {
                 return std::future::pending().await;

@@ -52,7 +52,7 @@ struct Account<'a> {
 /// What came of an account.
 enum Outcome {
     /// It was read, in these Regions.
-    Read(AccountId, Inventory, Vec<String>),
+    Read(AccountId, Box<Inventory>, Vec<String>),
     /// Nobody could enter it; the gap says why.
     Closed(Gap),
 }
@@ -120,7 +120,7 @@ impl Scan<'_> {
                     read += 1;
                     tracing::info!(%account, resources = part.len(), gaps = part.gaps.len(), "account read");
                     scope.add(account, regions.iter().map(|name| Region::new(name)).collect());
-                    inventory.absorb(part);
+                    inventory.absorb(*part);
                 }
                 Outcome::Closed(gap) => {
                     tracing::warn!(account = %gap.account, operation = gap.operation, code = gap.code, message = gap.message, "account not read");
@@ -161,7 +161,7 @@ impl Scan<'_> {
         };
         let account = Account { scan: self, id: id.clone(), session };
         let (inventory, regions) = account.read().await?;
-        Ok(Outcome::Read(id, inventory, regions))
+        Ok(Outcome::Read(id, Box::new(inventory), regions))
     }
 
     fn api(&self, account: AccountId, region: Region) -> Api {

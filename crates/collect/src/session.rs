@@ -35,7 +35,7 @@ const FIRST_MAX_ATTEMPTS: u32 = 3;
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long it may take to get credentials, with all retries.
-const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(60);
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Credentials, endpoints and limits; gives out clients.
 #[derive(Clone, Debug)]
@@ -93,7 +93,8 @@ impl Session {
 
     /// The same as a role. Nothing is sent until something is asked; credentials are renewed before they expire.
     pub(crate) async fn assume(&self, role: &str, external_id: Option<&str>, region: &str) -> Self {
-        let mut builder = AssumeRoleProvider::builder(role).session_name("plimsoll").region(Region::new(region.to_owned())).configure(&self.sdk);
+        let mut builder =
+            AssumeRoleProvider::builder(role).session_name("plimsoll").region(Region::new(region.to_owned())).configure(&self.sdk);
         if let Some(id) = external_id {
             builder = builder.external_id(id);
         }

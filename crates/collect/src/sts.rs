@@ -11,11 +11,11 @@ use aws_sdk_sts::error::{BoxError, ProvideErrorMetadata};
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use plimsoll_model::AccountId;
 
+use crate::Interrupt;
 use crate::api::Operation;
 use crate::error::CollectError;
 use crate::failure::{self, Failure};
 use crate::session::Session;
-use crate::Interrupt;
 
 const GET_CALLER_IDENTITY: Operation = Operation {
     service: "sts",

@@ -272,10 +272,8 @@ fn child() {
     let settings = Settings {
         profile: std::env::var("TEST_PROFILE").ok(),
         regions: RegionChoice::Named(vec!["eu-west-3".to_owned()]),
-        accounts: std::env::var("TEST_ROLE").map_or(AccountChoice::Caller, |role| AccountChoice::Roles {
-            arns: vec![role],
-            external_id: Some("id".to_owned()),
-        }),
+        accounts: std::env::var("TEST_ROLE")
+            .map_or(AccountChoice::Caller, |role| AccountChoice::Roles { arns: vec![role], external_id: Some("id".to_owned()) }),
         ..Settings::default()
     };
     let interrupt = if std::env::var_os("TEST_CTRL_C").is_some() { Interrupt::on_ctrl_c() } else { Interrupt::never() };

@@ -104,7 +104,10 @@ impl<'i> Coverage<'i> {
 
     /// The gaps of calls on one resource each that was listed and then could not be described.
     pub fn undescribed<'s>(&'s self, operation: &'s str) -> impl Iterator<Item = &'i Gap> + 's {
-        self.inventory.gaps.iter().filter(move |gap| gap.operation == operation && !is_listing(gap) && !gap.closes_account() && !gap.closes_region())
+        self.inventory
+            .gaps
+            .iter()
+            .filter(move |gap| gap.operation == operation && !is_listing(gap) && !gap.closes_account() && !gap.closes_region())
     }
 
     /// The gap of a call on one resource.

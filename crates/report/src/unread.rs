@@ -212,7 +212,9 @@ mod tests {
         assert!(remedy("AccessDenied", "with an explicit deny in a service control policy").starts_with("a service control policy"));
         assert_eq!(remedy("ExpiredTokenException", ""), "renew the credentials and scan again");
         assert_eq!(remedy("ThrottlingException", ""), "scan again with a smaller --concurrency");
-        assert!(remedy("RegionClosed", "with an explicit deny in a service control policy").starts_with("a service control policy closes it"));
+        assert!(
+            remedy("RegionClosed", "with an explicit deny in a service control policy").starts_with("a service control policy closes it")
+        );
         assert!(remedy("RegionClosed", "OptInRequired").starts_with("enable the Region"));
         assert_eq!(remedy("Timeout", ""), "check network and endpoint, then scan again");
         assert_eq!(remedy("NotCollected", ""), "not read by the version that collected");

@@ -28,9 +28,13 @@ fn denied(message: &str) -> Answer {
     Answer::Raw(403, body)
 }
 
+fn region_items<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!("<item><regionName>{name}</regionName></item>")).collect::<Vec<_>>().concat()
+}
+
 /// Accounts with one cluster in each of two Regions, and one, [`DENIED`], whose role nobody may assume.
 fn accounts() -> Replay {
-    let regions: String = REGIONS.iter().map(|name| format!("<item><regionName>{name}</regionName></item>")).collect();
+    let regions = region_items(REGIONS);
     Replay::new()
         .on("AssumeRole", |request| {
             let role = request["RoleArn"].as_str().unwrap();
@@ -125,7 +129,7 @@ async fn a_role_is_assumed_once_with_its_external_id_and_every_request_is_signed
     let own: Vec<&str> = by_caller[CALLER].iter().map(String::as_str).collect();
     assert_eq!(own, ["AssumeRole", "GetCallerIdentity"], "the caller's own account is not read");
     // Getting credentials is counted by whoever gets them, not here.
-    assert_eq!(inventory.call_totals().calls as usize, replay.requests().len() - replay.count("AssumeRole"));
+    assert_eq!(inventory.call_totals().calls, (replay.requests().len() - replay.count("AssumeRole")) as u64);
 }
 
 #[tokio::test]
@@ -139,8 +143,10 @@ async fn accounts_are_entered_by_a_role_of_one_name() {
 
 #[tokio::test]
 async fn the_partition_of_a_role_is_the_callers() {
-    let replay = accounts().xml("GetCallerIdentity", "<Account>111111111111</Account><Arn>arn:aws-us-gov:iam::111111111111:user/audit</Arn>");
-    let choice = AccountChoice::Named { accounts: vec![BANK.to_owned()], role: AccountRole { name: "/audit".to_owned(), external_id: None } };
+    let replay =
+        accounts().xml("GetCallerIdentity", "<Account>111111111111</Account><Arn>arn:aws-us-gov:iam::111111111111:user/audit</Arn>");
+    let choice =
+        AccountChoice::Named { accounts: vec![BANK.to_owned()], role: AccountRole { name: "/audit".to_owned(), external_id: None } };
     // Every caller is the same here, so that the account is another than was asked for.
     let error = scanned(&replay, choice).await.unwrap_err();
     assert!(matches!(&error, CollectError::NoAccount { source, .. } if source.code == "AccountMismatch"), "{error:?}");
@@ -151,7 +157,10 @@ async fn the_partition_of_a_role_is_the_callers() {
 #[tokio::test]
 async fn when_no_account_can_be_entered_nothing_is_scanned() {
     let error = scanned(&accounts(), roles(&[DENIED])).await.unwrap_err();
-    assert!(matches!(&error, CollectError::AssumeRole { role, source } if role.contains(DENIED) && source.code == "AccessDenied"), "{error:?}");
+    assert!(
+        matches!(&error, CollectError::AssumeRole { role, source } if role.contains(DENIED) && source.code == "AccessDenied"),
+        "{error:?}"
+    );
     let nobody = accounts().on("AssumeRole", |_| denied("no"));
     let error = scanned(&nobody, roles(&[SHOP, BANK])).await.unwrap_err();
     assert_eq!(error.to_string(), format!("none of 2 accounts can be entered; the first is arn:aws:iam::{SHOP}:role/security/audit"));
@@ -199,7 +208,7 @@ async fn requests_of_all_accounts_stay_within_a_bound() {
 fn many_regions(closed: Answer) -> Replay {
     let names: Vec<String> = (1..=16).map(|number| format!("eu-empty-{number}")).collect();
     let all = names.iter().map(String::as_str).chain(["eu-west-3", "xx-closed-1", "xx-closed-2"]);
-    let regions: String = all.map(|name| format!("<item><regionName>{name}</regionName></item>")).collect();
+    let regions = region_items(all);
     let by_region = move |empty: Value, full: fn(&Signed) -> Value| {
         let closed = closed.clone();
         move |_: &Value, signed: &Signed| match signed.region.as_str() {
@@ -210,7 +219,10 @@ fn many_regions(closed: Answer) -> Replay {
     };
     accounts()
         .xml("DescribeRegions", &format!("<regionInfo>{regions}</regionInfo>"))
-        .on_signed("ListClusters", by_region(json!({"clusterArns": []}), |_| json!({"clusterArns": ["arn:aws:ecs:eu-west-3:111111111111:cluster/shop"]})))
+        .on_signed(
+            "ListClusters",
+            by_region(json!({"clusterArns": []}), |_| json!({"clusterArns": ["arn:aws:ecs:eu-west-3:111111111111:cluster/shop"]})),
+        )
         .on_signed("ListTaskDefinitionFamilies", by_region(json!({"families": []}), |_| json!({"families": []})))
         .on_signed("ListAccountSettings", by_region(json!({"settings": []}), |_| json!({"settings": []})))
         .on_signed("ListAliases", by_region(json!({"Aliases": []}), |_| json!({"Aliases": []})))
@@ -218,7 +230,8 @@ fn many_regions(closed: Answer) -> Replay {
 }
 
 fn by_policy() -> Answer {
-    let message = "User: arn:aws:iam::111111111111:user/audit is not authorized to perform this with an explicit deny in a service control policy";
+    let message =
+        "User: arn:aws:iam::111111111111:user/audit is not authorized to perform this with an explicit deny in a service control policy";
     Answer::Raw(400, json!({"__type": "AccessDeniedException", "message": message}).to_string())
 }
 
@@ -278,10 +291,88 @@ async fn a_denial_that_is_no_policys_of_the_organization_closes_no_region() {
     assert!(inventory.gaps.iter().all(|gap| !gap.closes_region()));
 }
 
+/// An account as [`accounts`] has them, with a thousand tasks of a hundred services, each task with its interface.
+fn large_accounts() -> Replay {
+    const TASKS: usize = 1000;
+    const SERVICES: usize = 100;
+    let arns = |signed: &Signed, kind: &str, range: std::ops::Range<usize>| -> Vec<String> {
+        let (region, account) = (&signed.region, account_of(signed));
+        range.map(|number| format!("arn:aws:ecs:{region}:{account}:{kind}{number:032}")).collect()
+    };
+    let page = |request: &Value| request["nextToken"].as_str().map_or(0, |token| token.parse().unwrap());
+    let more = |next: usize, all: usize| if next < all { json!(next.to_string()) } else { Value::Null };
+    let tags = || json!([{"key": "team", "value": "shop"}, {"key": "stage", "value": "production"}]);
+    let interfaces: Vec<String> = (0..TASKS)
+        .map(|number| {
+            format!(
+                "<item><networkInterfaceId>eni-{number:017}</networkInterfaceId><subnetId>subnet-1</subnetId><vpcId>vpc-1</vpcId>\
+                 <groupSet><item><groupId>sg-{:017}</groupId><groupName>service</groupName></item></groupSet>\
+                 <privateIpAddress>10.0.0.1</privateIpAddress><status>in-use</status></item>",
+                number % SERVICES
+            )
+        })
+        .collect();
+    accounts()
+        .xml("DescribeRegions", "<regionInfo><item><regionName>eu-west-3</regionName></item></regionInfo>")
+        .xml("DescribeNetworkInterfaces", &format!("<networkInterfaceSet>{}</networkInterfaceSet>", interfaces.concat()))
+        .on_signed("ListServices", move |_, signed| Answer::Json(json!({"serviceArns": arns(signed, "service/shop/", 0..SERVICES)})))
+        .on("DescribeServices", move |request| {
+            let service = |arn: &Value| {
+                json!({"serviceArn": arn, "serviceName": arn, "status": "ACTIVE", "launchType": "FARGATE", "tags": tags(), "networkConfiguration":
+                    {"awsvpcConfiguration": {"subnets": ["subnet-1", "subnet-2"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}}})
+            };
+            Answer::Json(json!({"services": request["services"].as_array().unwrap().iter().map(service).collect::<Vec<_>>()}))
+        })
+        .on_signed("ListTasks", move |request, signed| {
+            let from = page(request);
+            Answer::Json(json!({"taskArns": arns(signed, "task/shop/", from..from + 100), "nextToken": more(from + 100, TASKS)}))
+        })
+        .on("DescribeTasks", move |request| {
+            let task = |arn: &Value| {
+                let arn = arn.as_str().unwrap();
+                let number: usize = arn.rsplit('/').next().unwrap().parse().unwrap();
+                json!({"taskArn": arn, "clusterArn": "arn:aws:ecs:eu-west-3:111111111111:cluster/shop", "group": "service:web", "tags": tags(),
+                    "taskDefinitionArn": format!("arn:aws:ecs:eu-west-3:111111111111:task-definition/family-{}:1", number % SERVICES),
+                    "lastStatus": "RUNNING", "desiredStatus": "RUNNING", "launchType": "FARGATE", "platformVersion": "1.4.0",
+                    "attachments": [{"id": arn, "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": [
+                        {"name": "subnetId", "value": "subnet-1"}, {"name": "networkInterfaceId", "value": format!("eni-{number:017}")}]}],
+                    "containers": [{"name": "web", "image": "111111111111.dkr.ecr.eu-west-3.amazonaws.com/web:1", "lastStatus": "RUNNING"},
+                        {"name": "agent", "image": "public.ecr.aws/x/agent:7", "lastStatus": "RUNNING"}]})
+            };
+            Answer::Json(json!({"tasks": request["tasks"].as_array().unwrap().iter().map(task).collect::<Vec<_>>()}))
+        })
+        .json("ListTaskDefinitionFamilies", json!({"families": (0..SERVICES).map(|number| format!("family-{number}")).collect::<Vec<_>>()}))
+        .on_signed("DescribeTaskDefinition", move |request, signed| {
+            let family = request["taskDefinition"].as_str().unwrap().rsplit('/').next().unwrap().trim_end_matches(":1");
+            let arn = format!("arn:aws:ecs:eu-west-3:{}:task-definition/{family}:1", account_of(signed));
+            let environment: Vec<Value> = (0..20).map(|number| json!({"name": format!("SETTING_{number}"), "value": "plain"})).collect();
+            Answer::Json(json!({"taskDefinition": {"taskDefinitionArn": arn, "family": family, "revision": 1, "status": "ACTIVE",
+                "containerDefinitions": [{"name": "web", "image": "web:1", "environment": environment}]}}))
+        })
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a minute without optimisation; run it alone, for it measures the memory of its process"]
+async fn a_hundred_accounts_with_a_thousand_tasks_each_fit_in_two_gigabytes() {
+    let accounts: Vec<String> = (0..100).map(|number| format!("5000000000{number:02}")).collect();
+    let inventory = scanned(&large_accounts(), AccountChoice::Named { accounts, role: role() }).await.unwrap();
+    assert_eq!((inventory.tasks.len(), inventory.network_interfaces.len()), (100_000, 100_000));
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    println!("peak: {} MB", kilobytes / 1024);
+    assert!(kilobytes < 2 * 1024 * 1024, "{peak}");
+}
+
 #[test]
 fn what_cannot_be_meant_is_refused_before_anything_is_sent() {
     let arn = |arn: &str| AccountChoice::Roles { arns: vec![arn.to_owned()], external_id: None }.check();
-    for good in ["arn:aws:iam::123456789012:role/audit", "arn:aws-cn:iam::123456789012:role/a/b/audit@x", "arn:aws-us-gov:iam::123456789012:role/A_b.c"] {
+    for good in [
+        "arn:aws:iam::123456789012:role/audit",
+        "arn:aws-cn:iam::123456789012:role/a/b/audit@x",
+        "arn:aws-us-gov:iam::123456789012:role/A_b.c",
+    ] {
         arn(good).unwrap();
     }
     for bad in [

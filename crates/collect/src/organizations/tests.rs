@@ -125,7 +125,10 @@ async fn an_account_that_is_not_in_the_organization_is_a_gap() {
 async fn a_filter_that_cannot_be_decided_stops_the_scan() {
     let unit = matching(&[], &["ou-root-nowhere1"], &[]);
     let error = entries(&organization(), unit, nothing()).await.0.unwrap_err();
-    assert_eq!(error.to_string(), "the accounts of the organization cannot be told: organizations:ListAccountsForParent of ou-root-nowhere1");
+    assert_eq!(
+        error.to_string(),
+        "the accounts of the organization cannot be told: organizations:ListAccountsForParent of ou-root-nowhere1"
+    );
     let replay = organization().error("ListTagsForResource", "AccessDeniedException");
     let error = entries(&replay, nothing(), matching(&[], &[], &[("stage", "prod")])).await.0.unwrap_err();
     assert!(error.hint().contains("organizations:ListTagsForResource allowed"), "{}", error.hint());
@@ -162,7 +165,8 @@ async fn an_organization_is_scanned_whole() {
     let accounts = AccountChoice::Organization { role, filter: AccountFilter::default() };
     let inventory = scan(&session, &Settings { accounts, ..Settings::default() }, &Interrupt::never()).await.unwrap();
     let scope = &inventory.header.scope;
-    let read: Vec<&str> = scope.accounts.iter().filter(|account| scope.covers(account, &Region::new("eu-west-3"))).map(AccountId::as_str).collect();
+    let read: Vec<&str> =
+        scope.accounts.iter().filter(|account| scope.covers(account, &Region::new("eu-west-3"))).map(AccountId::as_str).collect();
     assert_eq!(read, [MANAGEMENT, "222222222222", "333333333333"]);
     assert_eq!(scope.inactive_accounts, ["555555555555".into()].into());
     let gaps: Vec<(&str, &str)> = inventory.gaps.iter().map(|gap| (gap.account.as_str(), gap.operation.as_str())).collect();
