@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use plimsoll_collect::{CollectError, Interrupt, RegionChoice, Settings};
-use plimsoll_model::{Inventory, write_file};
+use plimsoll_model::{Gap, Inventory, write_file};
 
 use crate::accounts;
 use crate::arguments::{CollectOptions, Target};
@@ -25,7 +25,9 @@ pub(crate) fn run(options: &CollectOptions, screen: &Screen) -> Result<ExitCode,
         inventory.call_totals().calls,
         if inventory.header.complete { "" } else { ", interrupted" }
     ));
-    for gap in inventory.gaps.iter().take(5) {
+    let mut gaps: Vec<&Gap> = inventory.gaps.iter().collect();
+    gaps.sort_by_key(|gap| (!gap.closes_account(), gap.closes_region()));
+    for gap in gaps.into_iter().take(5) {
         screen.note(&format!("not read: {} in {} {} ({})", gap.operation, gap.account, gap.region, gap.code));
     }
     Ok(exit_code(&inventory, options.require_complete))

@@ -141,6 +141,9 @@ impl CollectError {
             Self::Organization { source, .. } if source.code == "AWSOrganizationsNotInUseException" => {
                 "this account is in no organization: name accounts with --accounts or roles with --role-arn".to_owned()
             }
+            Self::Organization { source, .. } if source.code == "ParentNotFoundException" => {
+                "the organization has no such unit or root; `aws organizations list-roots` and what is below tell their ids".to_owned()
+            }
             Self::Organization { operation, .. } => {
                 format!("call from the management account or a delegated administrator, with {operation} allowed")
             }

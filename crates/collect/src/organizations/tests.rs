@@ -129,6 +129,7 @@ async fn a_filter_that_cannot_be_decided_stops_the_scan() {
         error.to_string(),
         "the accounts of the organization cannot be told: organizations:ListAccountsForParent of ou-root-nowhere1"
     );
+    assert!(error.hint().contains("no such unit"), "{}", error.hint());
     let replay = organization().error("ListTagsForResource", "AccessDeniedException");
     let error = entries(&replay, nothing(), matching(&[], &[], &[("stage", "prod")])).await.0.unwrap_err();
     assert!(error.hint().contains("organizations:ListTagsForResource allowed"), "{}", error.hint());
