@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_model::Severity;
+use plimsoll_report::{ExternalId, Principal, RoleName};
 
 /// Shows how safely containers run on AWS: a live, read-only posture scanner.
 #[derive(Debug, Parser)]
@@ -41,8 +42,10 @@ pub(crate) enum Command {
     Checks(CatalogueOptions),
     /// Who is responsible for what in each workload, and whether it is done
     Responsibility(ResponsibilityOptions),
-    /// Print the IAM policy that the scanner needs
-    Permissions,
+    /// Print what the scanner needs: an IAM policy, or a role with it as Terraform or CloudFormation
+    Permissions(PermissionsOptions),
+    /// What this identity can read here, what would stay unknown, and the policy that would mend it
+    Doctor(DoctorOptions),
     /// Show a scan of a sample account; needs no AWS account and no network
     Demo(DemoOptions),
     /// Print a JSON Schema
@@ -79,6 +82,18 @@ pub(crate) struct CollectOptions {
     #[arg(short, long, value_name = "FILE", default_value = "plimsoll.ndjson.zst")]
     pub(crate) output: PathBuf,
     /// Fail with exit code 3 when anything could not be read
+    #[arg(long)]
+    pub(crate) require_complete: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorOptions {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Table)]
+    pub(crate) format: MatrixFormat,
+    /// Fail with exit code 3 when anything cannot be read
     #[arg(long)]
     pub(crate) require_complete: bool,
 }
@@ -129,6 +144,36 @@ pub(crate) enum CatalogueCommand {
         /// Its id
         id: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PermissionsOptions {
+    /// In what form
+    #[arg(long, value_enum, default_value_t = PermissionsFormat::Json)]
+    pub(crate) format: PermissionsFormat,
+    /// Write files into this folder instead of stdout: one for each policy document, or one template
+    #[arg(short, long, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
+    /// Partition of the ARNs in JSON, and of an account in --trusted-principal
+    #[arg(long, value_enum, default_value_t = Partition::Aws)]
+    pub(crate) partition: Partition,
+    #[command(flatten)]
+    pub(crate) role: RoleOptions,
+}
+
+/// The role that a template makes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Role (terraform, cloudformation, stackset)")]
+pub(crate) struct RoleOptions {
+    /// Who may assume the role: ARN of a role, a user or an account's root, or an account id; left open by default
+    #[arg(long, value_name = "ARN|ACCOUNT")]
+    pub(crate) trusted_principal: Option<Principal>,
+    /// What the scanner has to name as its --external-id; left open by default
+    #[arg(long, value_name = "ID")]
+    pub(crate) external_id: Option<ExternalId>,
+    /// Name of the role [default: PlimsollReadOnly]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role_name: Option<RoleName>,
 }
 
 /// What to read, and as whom.
@@ -189,6 +234,16 @@ pub(crate) struct Target {
     /// Key for hashes of detected secrets, to recognise the same secret in two places; without it there are none
     #[arg(long, value_name = "KEY", env = "PLIMSOLL_FINGERPRINT_KEY", hide_env_values = true)]
     pub(crate) fingerprint_key: Option<String>,
+    /// Where to keep what cannot change between scans [default: $PLIMSOLL_CACHE_DIR, else plimsoll in $XDG_CACHE_HOME or
+    /// ~/.cache]; with an endpoint that is not AWS's own there is a cache only when this is given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Megabytes that the cache may take
+    #[arg(long, value_name = "MB", default_value_t = 256)]
+    pub(crate) cache_size: u32,
+    /// Ask for everything anew, and keep nothing
+    #[arg(long, conflicts_with_all = ["cache_dir", "cache_size"])]
+    pub(crate) no_cache: bool,
 }
 
 /// Which checks to run and when to fail.
@@ -243,6 +298,30 @@ pub(crate) enum MatrixFormat {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PermissionsFormat {
+    /// A managed policy; an object of several by name where one cannot hold it all
+    Json,
+    /// Policies and a role
+    Terraform,
+    /// Policies and a role, as a template for a stack in one account
+    Cloudformation,
+    /// Policies and a role, as a template for a stack set in many accounts
+    Stackset,
+    /// For people: what is called, what allows it and what it is for
+    List,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Partition {
+    /// The Regions open to all
+    Aws,
+    /// China
+    AwsCn,
+    /// GovCloud (US)
+    AwsUsGov,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaKind {
     /// The result of a scan (`--format json`)
     Result,
@@ -250,6 +329,8 @@ pub(crate) enum SchemaKind {
     Snapshot,
     /// The matrix (`plimsoll responsibility --format json`)
     Responsibility,
+    /// What can be read (`plimsoll doctor --format json`)
+    Doctor,
 }
 
 fn severity(text: &str) -> Result<Severity, String> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use plimsoll_collect::{CollectError, Interrupt, RegionChoice, Settings};
+use plimsoll_collect::{Cache, CollectError, Interrupt, RegionChoice, Settings};
 use plimsoll_model::{Gap, Inventory, write_file};
 
 use crate::accounts;
@@ -18,11 +18,15 @@ pub(crate) fn run(options: &CollectOptions, screen: &Screen) -> Result<ExitCode,
     let inventory = collect(&options.target, screen)?;
     keep(&inventory, &options.output)?;
     screen.note(&format!(
-        "{}: {} resources, {} gaps, {} calls{}",
+        "{}: {} resources, {} gaps, {} calls{}{}",
         options.output.display(),
         inventory.len(),
         inventory.gaps.len(),
         inventory.call_totals().calls,
+        match inventory.call_totals().cached {
+            0 => String::new(),
+            cached => format!(", {cached} answers from the cache"),
+        },
         if inventory.header.complete { "" } else { ", interrupted" }
     ));
     let mut gaps: Vec<&Gap> = inventory.gaps.iter().collect();
@@ -47,6 +51,21 @@ pub(crate) fn exit_code(inventory: &Inventory, require_complete: bool) -> ExitCo
 
 /// Reads what the options name. Ctrl-C ends it early with what was read.
 pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Failure> {
+    let collected = with_settings(target, screen, async |settings| plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await);
+    collected.inspect(|inventory| {
+        for account in &inventory.header.scope.inactive_accounts {
+            screen.note(&format!("account {account} is not active, and so not read"));
+        }
+    })
+}
+
+/// Runs what asks AWS, with the settings that the options name.
+pub(crate) fn with_settings<T>(
+    target: &Target,
+    screen: &Screen,
+    run: impl AsyncFnOnce(Settings) -> Result<T, CollectError>,
+) -> Result<T, Failure> {
+    let cache = cache(target);
     let settings = Settings {
         profile: target.profile.clone(),
         regions: regions(&target.region),
@@ -56,6 +75,7 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
         timeout: Duration::from_secs(target.timeout),
         all_revisions: target.all_revisions,
         fingerprint_key: target.fingerprint_key.as_ref().map(|key| key.clone().into_bytes()),
+        cache: cache.clone(),
         progress: screen.progress(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -63,14 +83,12 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
         .enable_all()
         .build()
         .map_err(|error| Failure::nothing_scanned(error, "the system refuses threads or sockets"))?;
-    let collected = runtime.block_on(async { plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await });
+    let collected = runtime.block_on(run(settings));
     // Requests that hang must not hold up the end.
     runtime.shutdown_background();
-    let collected = collected.inspect(|inventory| {
-        for account in &inventory.header.scope.inactive_accounts {
-            screen.note(&format!("account {account} is not active, and so not read"));
-        }
-    });
+    if let Some(trouble) = cache.and_then(|cache| cache.trouble()) {
+        screen.note(&format!("{trouble}: {}", trouble.hint()));
+    }
     collected.map_err(|error| {
         let hint = error.hint();
         match error {
@@ -81,6 +99,25 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
             _ => Failure::nothing_scanned(error, hint),
         }
     })
+}
+
+/// The cache that the options or the environment name. Without a home directory there is none.
+fn cache(target: &Target) -> Option<Cache> {
+    let size = u64::from(target.cache_size) << 20;
+    if target.no_cache {
+        return None;
+    }
+    if let Some(chosen) = &target.cache_dir {
+        return Some(Cache::chosen(chosen.clone(), size));
+    }
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // The XDG specification has relative paths ignored.
+    let of_user = || {
+        let base = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+        let base = base.or_else(|| variable("HOME").filter(|path| path.is_absolute()).map(|home| home.join(".cache")))?;
+        Some(base.join("plimsoll"))
+    };
+    Some(Cache::new(variable("PLIMSOLL_CACHE_DIR").or_else(of_user)?, size))
 }
 
 fn regions(names: &[String]) -> RegionChoice {

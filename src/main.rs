@@ -9,6 +9,7 @@ mod catalogue;
 mod check;
 mod collect;
 mod demo;
+mod doctor;
 mod failure;
 mod output;
 mod page;
@@ -42,7 +43,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Check(options) => check::run(options, &screen),
         Command::Checks(options) => catalogue::run(options, &screen),
         Command::Responsibility(options) => responsibility::run(options, &screen),
-        Command::Permissions => permissions::run(),
+        Command::Permissions(options) => permissions::run(options, &screen),
+        Command::Doctor(options) => doctor::run(options, &screen),
         Command::Demo(options) => demo::run(options, &screen),
         Command::Schema { which } => schema::run(*which),
         Command::Completions { shell } => {

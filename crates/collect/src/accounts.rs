@@ -102,6 +102,9 @@ pub enum AccountChoiceError {
     /// An account that is named twice.
     #[error("account {0} is named twice")]
     Twice(String),
+    /// More than one account, where only one can be asked.
+    #[error("one account can be examined at a time")]
+    Several,
     /// There is nothing to do.
     #[error("no account is left to read")]
     Nobody,
@@ -117,6 +120,7 @@ impl AccountChoiceError {
             Self::ExternalId => "it has 2 to 1224 letters, digits and characters of +=,.@:/-_",
             Self::Unit(_) => "its id looks like ou-ab12-cd34ef56, that of a root like r-ab12",
             Self::Twice(_) => "name each account once, with one role",
+            Self::Several => "pass the --role-arn of one account, or none",
             Self::Nobody => "name an account, or widen what includes and excludes accounts",
         }
     }
@@ -155,6 +159,18 @@ impl AccountChoice {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// The role to assume, where that is one or none.
+    pub(crate) fn only_role(&self) -> Result<Option<&str>, AccountChoiceError> {
+        match self {
+            Self::Caller => Ok(None),
+            Self::Roles { arns, .. } => match arns.as_slice() {
+                [role] => Ok(Some(role)),
+                _ => Err(AccountChoiceError::Several),
+            },
+            Self::Named { .. } | Self::Organization { .. } => Err(AccountChoiceError::Several),
         }
     }
 

@@ -6,8 +6,10 @@
 
 mod accounts;
 mod api;
+mod cache;
 mod cloudtrail;
 mod cloudwatch;
+mod doctor;
 mod ec2;
 mod ecs;
 mod elasticfilesystem;
@@ -30,6 +32,7 @@ mod route53resolver;
 mod s3;
 mod scan;
 mod scheduler;
+mod scope;
 mod screen;
 mod secretsmanager;
 mod session;
@@ -47,9 +50,12 @@ use plimsoll_model::Inventory;
 
 pub use accounts::{AccountChoice, AccountChoiceError, AccountFilter, AccountMatch, AccountRole};
 pub use api::Operation;
+pub use cache::{Cache, CacheError};
+pub use doctor::{Answer, Examination, Probe};
 pub use error::CollectError;
 pub use failure::Failure;
 pub use interrupt::Interrupt;
+pub use scope::resource_scope;
 
 /// What to collect, as whom, and how hard to try.
 #[derive(Clone, Debug)]
@@ -70,6 +76,8 @@ pub struct Settings {
     pub all_revisions: bool,
     /// Key of the fingerprints by which equal secrets are recognised; none, no fingerprints.
     pub fingerprint_key: Option<Vec<u8>>,
+    /// What earlier scans learned and what cannot have changed; none, everything is asked for.
+    pub cache: Option<Cache>,
     /// Whether to show progress on standard error.
     pub progress: bool,
 }
@@ -94,6 +102,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(30),
             all_revisions: false,
             fingerprint_key: None,
+            cache: None,
             progress: false,
         }
     }
@@ -110,6 +119,19 @@ pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Invent
         session = session::Session::load(settings) => session,
     };
     scan::scan(&session, settings, &interrupt).await
+}
+
+/// Finds out what an identity may read, with one small request for each operation.
+pub async fn examine(settings: &Settings, interrupt: Interrupt) -> Result<Examination, CollectError> {
+    regions::check_names(&settings.regions)?;
+    settings.accounts.check()?;
+    let _attention = interrupt.attention();
+    let session = tokio::select! {
+        biased;
+        () = interrupt.triggered() => return Err(CollectError::Interrupted),
+        session = session::Session::load(settings) => session,
+    };
+    scan::examine(&session, settings, &interrupt).await
 }
 
 /// Every operation that plimsoll may call. The guard refuses all others.

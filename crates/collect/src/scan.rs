@@ -11,6 +11,9 @@ use tokio::sync::Semaphore;
 
 use crate::accounts::{self, Chosen, Entry};
 use crate::api::{Api, Operation};
+use crate::cache::Entries;
+use crate::doctor::{self, Examination};
+use crate::ecs::Containers;
 use crate::error::CollectError;
 use crate::failure::Failure;
 use crate::progress::Progress;
@@ -33,6 +36,7 @@ struct Scan<'a> {
     settings: &'a Settings,
     interrupt: &'a Interrupt,
     detector: Arc<Detector>,
+    cache: Entries,
     progress: Progress,
     /// The Region in which requests that belong to none are sent.
     home: String,
@@ -70,6 +74,7 @@ pub(crate) async fn scan(session: &Session, settings: &Settings, interrupt: &Int
         settings,
         interrupt,
         detector: Arc::new(Detector::new(settings.fingerprint_key.as_deref())),
+        cache: Entries::open(settings.cache.as_ref(), session.endpoint().as_deref(), settings.fingerprint_key.as_deref()),
         progress: Progress::new(settings.progress),
         home,
         many: false,
@@ -85,6 +90,7 @@ pub(crate) async fn scan(session: &Session, settings: &Settings, interrupt: &Int
     tracing::info!(accounts = entries.len(), caller = caller.arn, "collecting");
     let collected = scan.accounts(&entries, &choosing.take_gaps()).await;
     scan.progress.clear();
+    let taken = scan.cache.finish().await;
     let (mut inventory, mut scope) = collected?;
     scope.inactive_accounts = inactive;
     inventory.header = Header {
@@ -99,6 +105,10 @@ pub(crate) async fn scan(session: &Session, settings: &Settings, interrupt: &Int
         calls: session.statistics().calls(),
         lines: 0,
     };
+    for (operation, answers) in taken {
+        tracing::info!(operation, answers, "taken from the cache");
+        inventory.header.calls.entry(operation.to_owned()).or_default().cached = answers;
+    }
     inventory.sort();
     Ok(inventory)
 }
@@ -168,7 +178,8 @@ impl Scan<'_> {
         let name = if self.many { format!("{account} {region}") } else { region.to_string() };
         let line = self.progress.line(&name);
         let (overall, detector) = (Arc::clone(&self.requests), Arc::clone(&self.detector));
-        Api::new(account, region, self.settings.concurrency, overall, self.interrupt.clone(), detector, line)
+        let api = Api::new(account, region, self.settings.concurrency, overall, self.interrupt.clone(), detector, line);
+        api.with_cache(self.cache.clone())
     }
 }
 
@@ -214,18 +225,20 @@ impl Account<'_> {
         let api = self.api(Region::new(name));
         let (ecs, ec2, kms) = (self.session.ecs(name), self.session.ec2(name), self.session.kms(name));
         // Every listing that an empty Region costs is here, and so a closed Region is known once they were refused.
-        let ((mut inventory, any), keys) = join!(ecs::collect(&api, &ecs, self.scan.settings.all_revisions), kms::list(&api, &kms));
+        let (mut containers, keys) = join!(ecs::collect(&api, &ecs, self.scan.settings.all_revisions), kms::list(&api, &kms));
         if let Some(gap) = api.closed(&ecs::LIST_CLUSTERS) {
             api.finish();
             tracing::warn!(account = %self.id, region = name, message = gap.message, "region closed");
             return Inventory { gaps: vec![gap], ..Inventory::default() };
         }
         // A Region without clusters costs no request to EC2.
+        if containers.any {
+            let triggers = surroundings::triggers(&self.session, &api, &containers.inventory).await;
+            containers.inventory.absorb(triggers);
+            ecs::started(&api, &ecs, &mut containers).await;
+        }
+        let Containers { mut inventory, any, .. } = containers;
         if any {
-            let triggers = surroundings::triggers(&self.session, &api, &inventory).await;
-            inventory.absorb(triggers);
-            let started = ecs::started(&api, &ecs, &inventory).await;
-            inventory.absorb(started);
             let (network, hosts, defaults, around) = join!(
                 ec2::network(&api, &ec2),
                 ec2::hosts(&api, &ec2, &inventory),
@@ -281,4 +294,30 @@ fn nobody_entered(accounts: usize, gap: Gap) -> CollectError {
         1 if gap.operation == "sts:AssumeRole" => CollectError::AssumeRole { role: first, source },
         _ => CollectError::NoAccount { accounts, first, source },
     }
+}
+
+/// Asks what the session's identity, or the one role that the settings name, may read: everything in the first Region,
+/// one listing of each service in the others.
+pub(crate) async fn examine(session: &Session, settings: &Settings, interrupt: &Interrupt) -> Result<Examination, CollectError> {
+    let home = regions::first(&settings.regions, session.region());
+    let session = match settings.accounts.only_role()? {
+        Some(role) => session.assume(role, settings.accounts.external_id(), &home).await,
+        None => session.clone(),
+    };
+    let Caller { account, arn } = sts::caller(&session, &home, interrupt).await?;
+    let detector = Arc::new(Detector::new(None));
+    let progress = Progress::new(settings.progress);
+    let overall = Arc::new(Semaphore::new(REQUESTS_AT_ONCE));
+    let api = |region: &str| {
+        let (line, overall, detector) = (progress.line(region), Arc::clone(&overall), Arc::clone(&detector));
+        Api::new(account.clone(), region.into(), settings.concurrency, overall, interrupt.clone(), detector, line)
+    };
+    let first = api(&home);
+    let listed = regions::to_scan(&first, &session.ec2(&home), &settings.regions, session.region()).await;
+    let regions = listed.unwrap_or_default();
+    let others = regions.iter().filter(|region| **region != home).map(|region| api(region));
+    let apis: Vec<Api> = std::iter::once(first).chain(others).collect();
+    let examination = doctor::examine(&session, account.clone(), arn, &apis).await;
+    progress.clear();
+    Ok(examination)
 }

@@ -139,6 +139,14 @@ pub struct CallStatistics {
     pub calls: u64,
     /// Answers that said "slow down".
     pub throttled: u64,
+    /// Answers that a cache of earlier scans gave instead, without a request.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 macro_rules! kinds {
@@ -498,11 +506,12 @@ impl Inventory {
         self.list_mut().push(Located { account: account.clone(), region: region.clone(), data });
     }
 
-    /// Requests sent and answers that said "slow down", over all operations.
+    /// Requests sent, answers that said "slow down" and answers from a cache, over all operations.
     pub fn call_totals(&self) -> CallStatistics {
         self.header.calls.values().fold(CallStatistics::default(), |sum, one| CallStatistics {
             calls: sum.calls + one.calls,
             throttled: sum.throttled + one.throttled,
+            cached: sum.cached + one.cached,
         })
     }
 }
