@@ -13,6 +13,8 @@ mod overrides;
 mod reading;
 mod registry;
 mod result;
+#[cfg(test)]
+mod scope;
 
 pub use check::{Area, ByLaunch, Check, Control, Remediation, Responsibility, cis_aws, cis_docker, cis_eks, fsbp, nist, pci};
 pub use engine::{Evaluation, Options, Outcome, OutcomeState, Selection, SelectionError, evaluate};

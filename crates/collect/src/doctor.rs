@@ -19,8 +19,8 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::wire::{Ask, Protocol, Reach, Service};
 use crate::{
-    acm_pca, cloudtrail, cloudwatch, elasticfilesystem, elasticloadbalancing, events, logs, network_firewall, rds, route53resolver, s3,
-    scheduler, secretsmanager, shield, wafv2,
+    acm_pca, cloudtrail, cloudwatch, elasticfilesystem, elasticloadbalancing, events, logs, network_firewall, organizations, rds,
+    route53resolver, s3, scheduler, secretsmanager, shield, wafv2,
 };
 
 /// Requests that are prepared at a time; [`Api`] bounds those in flight.
@@ -88,6 +88,7 @@ const SERVICES: &[&Service] = &[
     &events::SERVICE,
     &logs::SERVICE,
     &network_firewall::SERVICE,
+    &organizations::SERVICE,
     &rds::SERVICE,
     &route53resolver::SERVICE,
     &s3::SERVICE,
@@ -306,6 +307,9 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("network-firewall", "DescribeFirewall") => members(json!({"FirewallName": NOBODY})),
         ("network-firewall" | "route53resolver" | "secretsmanager", name) if name.starts_with("List") => members(json!({"MaxResults": 1})),
         ("secretsmanager", _) => members(json!({"SecretId": NOBODY})),
+        ("organizations", "ListAccounts") => members(json!({"MaxResults": 1})),
+        ("organizations", "ListTagsForResource") => members(json!({"ResourceId": account})),
+        ("organizations", _) => members(json!({"ParentId": "r-0000", "MaxResults": 1})),
         ("rds", _) => members(json!({"MaxRecords": 20})),
         ("s3", "ListBuckets") => Some(Ask::get(&[""]).query("max-buckets", "1").into()),
         ("s3", "GetBucketPolicyStatus") => bucket("policyStatus"),

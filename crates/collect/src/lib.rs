@@ -1,9 +1,10 @@
-//! [`Settings`] flow in; the [`Inventory`] of an account, sorted and with its gaps, flows out.
+//! [`Settings`] flow in; the [`Inventory`] of one or more accounts, sorted and with its gaps, flows out.
 //!
 //! The only crate that knows the AWS SDK. One file is one service: it lists the [`Operation`]s that it calls, pages
 //! through them and converts what they answer, nothing more. A guard on every client refuses operations that no file
 //! declares.
 
+mod accounts;
 mod acm_pca;
 mod api;
 mod cache;
@@ -23,6 +24,7 @@ mod interrupt;
 mod kms;
 mod logs;
 mod network_firewall;
+mod organizations;
 mod progress;
 mod rds;
 mod regions;
@@ -50,6 +52,7 @@ use std::time::Duration;
 
 use plimsoll_model::Inventory;
 
+pub use accounts::{AccountChoice, AccountChoiceError, AccountFilter, AccountMatch, AccountRole};
 pub use api::Operation;
 pub use cache::{Cache, CacheError};
 pub use doctor::{Answer, Examination, Probe};
@@ -65,10 +68,10 @@ pub struct Settings {
     pub profile: Option<String>,
     /// Where to look.
     pub regions: RegionChoice,
-    /// A role to assume first.
-    pub role_arn: Option<String>,
-    /// What the role's trust policy asks for.
-    pub external_id: Option<String>,
+    /// Whose resources.
+    pub accounts: AccountChoice,
+    /// Accounts that are read at a time.
+    pub accounts_at_once: usize,
     /// Requests in flight in one Region.
     pub concurrency: usize,
     /// How long one attempt of a request may take; with retries it may be four times as long.
@@ -97,8 +100,8 @@ impl Default for Settings {
         Self {
             profile: None,
             regions: RegionChoice::All,
-            role_arn: None,
-            external_id: None,
+            accounts: AccountChoice::Caller,
+            accounts_at_once: 8,
             concurrency: 16,
             timeout: Duration::from_secs(30),
             all_revisions: false,
@@ -109,9 +112,10 @@ impl Default for Settings {
     }
 }
 
-/// Reads an account. What cannot be read becomes a gap; an error means that nothing could be.
+/// Reads the accounts. What cannot be read becomes a gap; an error means that nothing could be.
 pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Inventory, CollectError> {
     regions::check_names(&settings.regions)?;
+    settings.accounts.check()?;
     let _attention = interrupt.attention();
     let session = tokio::select! {
         biased;
@@ -124,6 +128,7 @@ pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Invent
 /// Finds out what an identity may read, with one small request for each operation.
 pub async fn examine(settings: &Settings, interrupt: Interrupt) -> Result<Examination, CollectError> {
     regions::check_names(&settings.regions)?;
+    settings.accounts.check()?;
     let _attention = interrupt.attention();
     let session = tokio::select! {
         biased;
@@ -150,6 +155,7 @@ pub fn operations() -> Vec<&'static Operation> {
         events::OPERATIONS,
         logs::OPERATIONS,
         network_firewall::OPERATIONS,
+        organizations::OPERATIONS,
         rds::OPERATIONS,
         route53resolver::OPERATIONS,
         s3::OPERATIONS,

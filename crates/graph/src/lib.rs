@@ -18,7 +18,7 @@ mod workload;
 
 pub use address::is_public_range;
 pub use confinement::Confinement;
-pub use coverage::Coverage;
+pub use coverage::{Closed, Coverage};
 pub use ecs::{Host, Launch, TaskGroup};
 pub use encryption::{KEY_USE_OPERATIONS, KeyUser};
 pub use estate::Estate;

@@ -80,6 +80,7 @@ pub struct Header {
 
 /// What a collection was asked to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Scope {
     /// Accounts.
     #[serde(default)]
@@ -87,6 +88,48 @@ pub struct Scope {
     /// Regions.
     #[serde(default)]
     pub regions: BTreeSet<Region>,
+    /// The Regions of each account, where accounts differ in them; an account that is not here was asked in all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub regions_by_account: BTreeMap<AccountId, BTreeSet<Region>>,
+    /// Accounts of the organization that are suspended or closed: nobody can enter them, and none was asked.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub inactive_accounts: BTreeSet<AccountId>,
+}
+
+impl Scope {
+    /// Adds an account and where it was asked.
+    pub fn add(&mut self, account: AccountId, regions: BTreeSet<Region>) {
+        self.join(Self { accounts: BTreeSet::from([account]), regions, ..Self::default() });
+    }
+
+    /// Whether an account was asked in a Region; `global` belongs to every account.
+    pub fn covers(&self, account: &AccountId, region: &Region) -> bool {
+        let regions = self.regions_by_account.get(account).unwrap_or(&self.regions);
+        self.accounts.contains(account) && (region.is_global() || regions.contains(region))
+    }
+
+    /// Adds what another collection was asked: each account keeps its own Regions.
+    pub fn join(&mut self, other: Self) {
+        let mut all = std::mem::take(self);
+        let mut by_account = all.take_regions();
+        for (account, regions) in other.clone().take_regions() {
+            by_account.entry(account).or_default().extend(regions);
+        }
+        all.accounts.extend(other.accounts);
+        all.regions.extend(other.regions);
+        all.inactive_accounts.extend(other.inactive_accounts);
+        by_account.retain(|_, regions| *regions != all.regions);
+        *self = Self { regions_by_account: by_account, ..all };
+    }
+
+    /// The Regions of every account, those that were asked in all of them included.
+    fn take_regions(&mut self) -> BTreeMap<AccountId, BTreeSet<Region>> {
+        let mut by_account = std::mem::take(&mut self.regions_by_account);
+        for account in &self.accounts {
+            by_account.entry(account.clone()).or_insert_with(|| self.regions.clone());
+        }
+        by_account
+    }
 }
 
 /// What one operation cost.
@@ -497,5 +540,44 @@ impl Inventory {
             throttled: sum.throttled + one.throttled,
             cached: sum.cached + one.cached,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scope;
+    use crate::{AccountId, Region};
+
+    fn scope(account: &str, regions: &[&str]) -> Scope {
+        let mut scope = Scope::default();
+        scope.add(AccountId::new(account), regions.iter().copied().map(Region::new).collect());
+        scope
+    }
+
+    fn covers(scope: &Scope, account: &str, region: &str) -> bool {
+        scope.covers(&AccountId::new(account), &Region::new(region))
+    }
+
+    #[test]
+    fn joined_accounts_keep_their_own_regions() {
+        let mut both = scope("1", &["eu-west-3"]);
+        both.join(scope("2", &["us-east-1", "eu-west-3"]));
+        both.add(AccountId::new("3"), [].into());
+        assert_eq!((both.accounts.len(), both.regions.len()), (3, 2));
+        assert!(covers(&both, "1", "eu-west-3") && !covers(&both, "1", "us-east-1"));
+        assert!(covers(&both, "2", "eu-west-3") && covers(&both, "2", "us-east-1"));
+        assert!(covers(&both, "3", "global") && !covers(&both, "3", "us-east-1") && !covers(&both, "4", "global"));
+        let own: Vec<&str> = both.regions_by_account.keys().map(AccountId::as_str).collect();
+        assert_eq!(own, ["1", "3"], "who was asked in all is not listed");
+    }
+
+    #[test]
+    fn accounts_that_agree_are_told_once() {
+        let mut both = scope("1", &["eu-west-3"]);
+        both.join(scope("2", &["eu-west-3"]));
+        assert!(both.regions_by_account.is_empty());
+        let mut again = scope("1", &["eu-west-3"]);
+        again.join(scope("1", &["us-east-1"]));
+        assert!(covers(&again, "1", "eu-west-3") && covers(&again, "1", "us-east-1") && again.regions_by_account.is_empty());
     }
 }
