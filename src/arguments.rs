@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use plimsoll_collect::Share;
 use plimsoll_model::Severity;
 
 /// Shows how safely containers run on AWS: a live, read-only posture scanner.
@@ -153,6 +154,9 @@ pub(crate) struct Target {
     /// Requests in flight for each account and Region
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) concurrency: u16,
+    /// Share of AWS's request quotas to spend at most: above 0, up to 1
+    #[arg(long, value_name = "SHARE", default_value_t = Share::default())]
+    pub(crate) api_budget: Share,
     /// Seconds to wait for one answer before trying again
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) timeout: u64,

@@ -50,6 +50,7 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
         role_arn: target.role_arn.clone(),
         external_id: target.external_id.clone(),
         concurrency: usize::from(target.concurrency),
+        api_budget: target.api_budget,
         timeout: Duration::from_secs(target.timeout),
         all_revisions: target.all_revisions,
         fingerprint_key: target.fingerprint_key.as_ref().map(|key| key.clone().into_bytes()),

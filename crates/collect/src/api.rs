@@ -1,7 +1,7 @@
 //! Requests flow in; what AWS answered, or the gap that says why it did not, flows out.
 //!
 //! One [`Api`] serves one account in one Region. It alone bounds concurrency, opens spans, listens for the interrupt and
-//! turns errors into gaps. Retries and timeouts are the SDK's, set in `session`.
+//! turns errors into gaps. Requests pay from the account's budget. Retries are the SDK's, set in `session`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,6 +17,7 @@ use plimsoll_secrets::Detector;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
+use crate::budget::{Allowance, Budget};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::progress::Line;
@@ -54,6 +55,7 @@ struct Place {
     account: AccountId,
     region: Region,
     permits: Semaphore,
+    allowance: Allowance,
     interrupt: Interrupt,
     detector: Arc<Detector>,
     line: Line,
@@ -70,10 +72,12 @@ impl Api {
         interrupt: Interrupt,
         detector: Arc<Detector>,
         line: Line,
+        budget: &Budget,
     ) -> Self {
         let permits = Semaphore::new(concurrency.max(1));
+        let allowance = budget.for_place(&account, &region);
         let (gaps, dead) = Default::default();
-        Self { place: Arc::new(Place { account, region, permits, interrupt, detector, line, gaps, dead }) }
+        Self { place: Arc::new(Place { account, region, permits, allowance, interrupt, detector, line, gaps, dead }) }
     }
 
     /// The account that is asked.
@@ -183,18 +187,22 @@ impl Api {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let Place { account, region, permits, interrupt, line, .. } = &*self.place;
+        let Place { account, region, permits, allowance, interrupt, line, .. } = &*self.place;
         let Operation { service, name, .. } = operation;
         let span = tracing::debug_span!("call", %account, %region, service, operation = name);
         let answer = async {
-            let Ok(_permit) = permits.acquire().await else {
+            if let Some(failure) = self.known_dead(service) {
+                return Err(failure);
+            }
+            let Some((_permit, ticket)) = allowance.admit(operation, permits).await else {
                 return Err(Failure::interrupted());
             };
+            // It may have been found dead in the meantime.
             if let Some(failure) = self.known_dead(service) {
                 return Err(failure);
             }
             line.asks(operation);
-            let answer = request.await.map_err(Failure::from_sdk);
+            let answer = ticket.spend(request).await.map_err(Failure::from_sdk);
             line.answered();
             answer.inspect_err(|failure| {
                 tracing::debug!(code = failure.code, message = failure.message, "failed");
@@ -267,7 +275,8 @@ impl Api {
     pub(crate) fn interruptible_in_test(interrupt: Interrupt) -> Self {
         // To build one takes a tenth of a second without optimisation.
         static DETECTOR: std::sync::LazyLock<Arc<Detector>> = std::sync::LazyLock::new(|| Arc::new(Detector::new(None)));
-        Self::new("111111111111".into(), "eu-west-3".into(), 16, interrupt, Arc::clone(&DETECTOR), Line::hidden())
+        let budget = Budget::new(crate::Share::default(), crate::statistics::Statistics::default());
+        Self::new("111111111111".into(), "eu-west-3".into(), 16, interrupt, Arc::clone(&DETECTOR), Line::hidden(), &budget)
     }
 }
 

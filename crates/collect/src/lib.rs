@@ -5,6 +5,8 @@
 //! declares.
 
 mod api;
+mod budget;
+mod clock;
 mod ec2;
 mod ecs;
 mod error;
@@ -31,6 +33,7 @@ use std::time::Duration;
 use plimsoll_model::Inventory;
 
 pub use api::Operation;
+pub use budget::{NoShare, Quota, Share, quotas, services_without_quotas};
 pub use error::CollectError;
 pub use failure::Failure;
 pub use interrupt::Interrupt;
@@ -48,6 +51,8 @@ pub struct Settings {
     pub external_id: Option<String>,
     /// Requests in flight in one Region.
     pub concurrency: usize,
+    /// How much of AWS's request quotas to spend at most.
+    pub api_budget: Share,
     /// How long one attempt of a request may take; with retries it may be four times as long.
     pub timeout: Duration,
     /// Whether to read every active revision of task definitions, not only those that matter.
@@ -75,6 +80,7 @@ impl Default for Settings {
             role_arn: None,
             external_id: None,
             concurrency: 16,
+            api_budget: Share::default(),
             timeout: Duration::from_secs(30),
             all_revisions: false,
             fingerprint_key: None,

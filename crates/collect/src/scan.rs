@@ -124,6 +124,6 @@ impl Scan<'_> {
     fn api(&self, region: Region) -> Api {
         let line = self.progress.line(region.as_str());
         let (account, detector) = (self.account.clone(), Arc::clone(&self.detector));
-        Api::new(account, region, self.settings.concurrency, self.interrupt.clone(), detector, line)
+        Api::new(account, region, self.settings.concurrency, self.interrupt.clone(), detector, line, self.session.budget())
     }
 }

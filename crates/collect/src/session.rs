@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
@@ -18,6 +19,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use crate::Settings;
+use crate::budget::{Budget, Meter, Patience, Share};
 use crate::guard::Guard;
 use crate::regions;
 use crate::statistics::Statistics;
@@ -38,6 +40,7 @@ const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Session {
     sdk: SdkConfig,
     statistics: Statistics,
+    budget: Budget,
 }
 
 macro_rules! clients {
@@ -88,12 +91,27 @@ impl Session {
             let provider = builder.build().await;
             sdk = sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
         }
-        Self::new(sdk)
+        Self::new(sdk).spending(settings.api_budget)
     }
 
-    /// Takes a configuration as it is.
+    /// Takes a configuration as it is, but for its timeouts: they are the meter's, which does not count an attempt's wait
+    /// for its turn.
     pub(crate) fn new(sdk: SdkConfig) -> Self {
-        Self { sdk, statistics: Statistics::default() }
+        let timeouts = sdk.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
+        let patience = Patience { attempt: timeouts.operation_attempt_timeout(), request: timeouts.operation_timeout() };
+        let mut of_connections = TimeoutConfig::builder();
+        of_connections.set_connect_timeout(timeouts.connect_timeout()).set_read_timeout(timeouts.read_timeout());
+        let meter = Meter::new(sdk.http_client().unwrap_or_else(http_client), patience);
+        let sdk = sdk.into_builder().http_client(meter).timeout_config(of_connections.build());
+        // Answers are read whole, within the timeout of an attempt.
+        let sdk = sdk.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build();
+        let statistics = Statistics::default();
+        Self { sdk, budget: Budget::new(Share::default(), statistics.clone()), statistics }
+    }
+
+    /// Spends another share of AWS's request quotas.
+    pub(crate) fn spending(self, share: Share) -> Self {
+        Self { budget: Budget::new(share, self.statistics.clone()), ..self }
     }
 
     /// The Region that environment or profile name.
@@ -111,6 +129,11 @@ impl Session {
         &self.statistics
     }
 
+    /// What may be spent, by all sessions that are derived from this one together.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// A session that gives up soon, for the first request: who does not answer that will not answer the others.
     pub(crate) fn impatient(&self) -> Self {
         let timeouts = self.sdk.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
@@ -120,7 +143,7 @@ impl Session {
         let sdk = sdk
             .retry_config(retries.with_max_attempts(FIRST_MAX_ATTEMPTS))
             .timeout_config(timeouts.read_timeout(read.min(FIRST_READ_TIMEOUT)).build());
-        Self { sdk: sdk.build(), statistics: self.statistics.clone() }
+        Self { sdk: sdk.build(), statistics: self.statistics.clone(), budget: self.budget.clone() }
     }
 
     clients! {

@@ -88,11 +88,15 @@ pub struct Scope {
 
 /// What one operation cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct CallStatistics {
     /// Requests sent, retries included.
     pub calls: u64,
     /// Answers that said "slow down".
     pub throttled: u64,
+    /// Milliseconds for which the API budget held requests back; however many waited at a time, it counts once.
+    #[serde(default)]
+    pub waited_ms: u64,
 }
 
 macro_rules! kinds {
@@ -397,11 +401,12 @@ impl Inventory {
         self.list_mut().push(Located { account: account.clone(), region: region.clone(), data });
     }
 
-    /// Requests sent and answers that said "slow down", over all operations.
+    /// Requests sent, answers that said "slow down" and time waited, over all operations.
     pub fn call_totals(&self) -> CallStatistics {
         self.header.calls.values().fold(CallStatistics::default(), |sum, one| CallStatistics {
             calls: sum.calls + one.calls,
             throttled: sum.throttled + one.throttled,
+            waited_ms: sum.waited_ms + one.waited_ms,
         })
     }
 }
