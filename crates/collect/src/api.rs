@@ -275,8 +275,8 @@ impl Api {
     pub(crate) fn interruptible_in_test(interrupt: Interrupt) -> Self {
         // To build one takes a tenth of a second without optimisation.
         static DETECTOR: std::sync::LazyLock<Arc<Detector>> = std::sync::LazyLock::new(|| Arc::new(Detector::new(None)));
-        let budget = Budget::new(crate::Share::default(), crate::statistics::Statistics::default());
-        Self::new("111111111111".into(), "eu-west-3".into(), 16, interrupt, Arc::clone(&DETECTOR), Line::hidden(), &budget)
+        let detector = Arc::clone(&DETECTOR);
+        Self::new("111111111111".into(), "eu-west-3".into(), 16, interrupt, detector, Line::hidden(), &Budget::boundless())
     }
 }
 

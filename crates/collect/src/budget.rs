@@ -88,6 +88,12 @@ impl Budget {
         Self { share, statistics, buckets: Arc::default() }
     }
 
+    /// For tests that do not wait: far more than AWS gives.
+    #[cfg(test)]
+    pub(crate) fn boundless() -> Self {
+        Self::new(Share(1e6), Statistics::default())
+    }
+
     /// What may be spent in an account's Region.
     pub(crate) fn for_place(&self, account: &AccountId, region: &Region) -> Allowance {
         Allowance { budget: self.clone(), account: account.clone(), region: region.clone(), known: Mutex::default() }

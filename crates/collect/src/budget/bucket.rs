@@ -14,7 +14,7 @@ const LOWERING_AGAIN: f64 = 0.25;
 const FLOOR: f64 = 1.0 / 256.0;
 const LEAST: f64 = 0.05;
 /// How long the way back from nothing to the full rate takes.
-const RECOVERY: Duration = Duration::from_secs(60);
+const RECOVERY: Duration = Duration::from_mins(1);
 /// How long to sleep at most: the rate may rise in the meantime.
 const NAP: Duration = Duration::from_secs(1);
 /// What calculations may be off.
@@ -149,7 +149,7 @@ mod tests {
             assert_eq!(sent_in(&bucket, Duration::ZERO).await, 50);
             let sent = sent_in(&bucket, Duration::from_secs(10)).await;
             assert!((99..=100).contains(&sent), "{sent}");
-            sleep(Duration::from_secs(3600)).await;
+            sleep(Duration::from_hours(1)).await;
             assert_eq!(sent_in(&bucket, Duration::ZERO).await, 50, "no more than the burst is saved up");
         });
     }
@@ -196,12 +196,12 @@ mod tests {
                 rate = bucket.answered(clock::now(), true);
             }
             assert_eq!(rate, Some(0.05));
-            assert!(sent_in(&bucket, Duration::from_secs(600)).await <= 30, "silence is no reason to go faster");
+            assert!(sent_in(&bucket, Duration::from_mins(10)).await <= 30, "silence is no reason to go faster");
             assert_eq!(bucket.answered(clock::now(), false), None);
             let first = sent_in(&bucket, Duration::from_secs(10)).await;
             let second = sent_in(&bucket, Duration::from_secs(10)).await;
             assert!(first < second && second < 50, "{first}, {second}");
-            sleep(Duration::from_secs(60)).await;
+            sleep(Duration::from_mins(1)).await;
             assert_eq!(sent_in(&bucket, Duration::ZERO).await, 50);
         });
     }

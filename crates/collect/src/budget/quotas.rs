@@ -13,7 +13,7 @@ static FILE: LazyLock<Result<File, serde_json::Error>> = LazyLock::new(|| serde_
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
     /// For operations that no class names: an assumption, one bucket for each operation.
-    default: Default,
+    default: Assumed,
     services: Vec<Service>,
     /// Services for which AWS publishes no request rates at all.
     unpublished: Vec<String>,
@@ -21,7 +21,7 @@ struct File {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Default {
+struct Assumed {
     capacity: f64,
     rate: f64,
     source: String,
@@ -30,8 +30,9 @@ struct Default {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Service {
-    /// The service prefix, as in IAM actions.
-    service: String,
+    /// As in IAM actions.
+    #[serde(rename = "service")]
+    prefix: String,
     source: String,
     /// The day on which the source said so.
     looked_up: String,
@@ -91,7 +92,7 @@ pub fn services_without_quotas() -> Vec<String> {
 /// The request class of an operation.
 pub(super) fn quota(service: &str, operation: &str) -> Quota {
     let Ok(file) = &*FILE else { return fallback(None) };
-    let services = file.services.iter().filter(|known| known.service == service);
+    let services = file.services.iter().filter(|known| known.prefix == service);
     let mut classes = services.flat_map(|service| service.classes.iter().map(move |class| (service, class)));
     let found = classes.find(|(_, class)| class.operations.iter().any(|pattern| fits(pattern, operation)));
     found.map_or_else(|| fallback(Some(file)), |(service, class)| published(service, class))
@@ -99,7 +100,7 @@ pub(super) fn quota(service: &str, operation: &str) -> Quota {
 
 fn published(service: &Service, class: &Class) -> Quota {
     Quota {
-        service: service.service.clone(),
+        service: service.prefix.clone(),
         class: class.name.clone(),
         operations: class.operations.clone(),
         each: class.each,
@@ -136,10 +137,10 @@ mod tests {
     #[test]
     fn the_file_is_read_and_in_order() {
         let file = FILE.as_ref().unwrap();
-        assert!(file.services.is_sorted_by(|a, b| a.service < b.service));
+        assert!(file.services.is_sorted_by(|a, b| a.prefix < b.prefix));
         assert!(file.unpublished.is_sorted_by(|a, b| a < b));
         for service in &file.services {
-            assert!(!file.unpublished.contains(&service.service), "{} is published and is not", service.service);
+            assert!(!file.unpublished.contains(&service.prefix), "{} is published and is not", service.prefix);
         }
         assert_eq!(file.default.source, UNPUBLISHED);
     }
