@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::budget::{Allowance, Budget};
+use crate::cache::Entries;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::progress::Line;
@@ -49,6 +50,7 @@ impl Operation {
 #[derive(Clone)]
 pub(crate) struct Api {
     place: Arc<Place>,
+    cache: Entries,
 }
 
 struct Place {
@@ -77,7 +79,20 @@ impl Api {
         let permits = Semaphore::new(concurrency.max(1));
         let allowance = budget.for_place(&account, &region);
         let (gaps, dead) = Default::default();
-        Self { place: Arc::new(Place { account, region, permits, allowance, interrupt, detector, line, gaps, dead }) }
+        Self {
+            place: Arc::new(Place { account, region, permits, allowance, interrupt, detector, line, gaps, dead }),
+            cache: Entries::default(),
+        }
+    }
+
+    /// Lets collectors take what is immutable from the disk.
+    pub(crate) fn with_cache(self, cache: Entries) -> Self {
+        Self { cache, ..self }
+    }
+
+    /// What earlier scans kept. Empty and deaf when there is no cache.
+    pub(crate) fn cache(&self) -> &Entries {
+        &self.cache
     }
 
     /// The account that is asked.

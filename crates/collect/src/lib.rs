@@ -4,29 +4,49 @@
 //! through them and converts what they answer, nothing more. A guard on every client refuses operations that no file
 //! declares.
 
+mod acm_pca;
 mod api;
 mod budget;
+mod cache;
 mod clock;
+mod cloudtrail;
+mod cloudwatch;
+mod doctor;
 mod ec2;
 mod ecs;
+mod elasticfilesystem;
+mod elasticloadbalancing;
 mod error;
+mod events;
 mod failure;
 mod guard;
 mod iam;
 mod interrupt;
 mod kms;
+mod logs;
+mod network_firewall;
 mod progress;
+mod rds;
 mod regions;
 #[cfg(test)]
 mod replay;
+mod route53resolver;
+mod s3;
 mod scan;
+mod scheduler;
+mod scope;
 mod screen;
+mod secretsmanager;
 mod session;
+mod shield;
 mod statistics;
 mod sts;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+mod wafv2;
+mod wire;
 
 use std::time::Duration;
 
@@ -34,9 +54,12 @@ use plimsoll_model::Inventory;
 
 pub use api::Operation;
 pub use budget::{NoShare, Quota, Share, quotas, services_without_quotas};
+pub use cache::{Cache, CacheError};
+pub use doctor::{Answer, Examination, Probe};
 pub use error::CollectError;
 pub use failure::Failure;
 pub use interrupt::Interrupt;
+pub use scope::resource_scope;
 
 /// What to collect, as whom, and how hard to try.
 #[derive(Clone, Debug)]
@@ -59,6 +82,8 @@ pub struct Settings {
     pub all_revisions: bool,
     /// Key of the fingerprints by which equal secrets are recognised; none, no fingerprints.
     pub fingerprint_key: Option<Vec<u8>>,
+    /// What earlier scans learned and what cannot have changed; none, everything is asked for.
+    pub cache: Option<Cache>,
     /// Whether to show progress on standard error.
     pub progress: bool,
 }
@@ -84,6 +109,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(30),
             all_revisions: false,
             fingerprint_key: None,
+            cache: None,
             progress: false,
         }
     }
@@ -101,10 +127,47 @@ pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Invent
     scan::scan(&session, settings, &interrupt).await
 }
 
+/// Finds out what an identity may read, with one small request for each operation.
+pub async fn examine(settings: &Settings, interrupt: Interrupt) -> Result<Examination, CollectError> {
+    regions::check_names(&settings.regions)?;
+    let _attention = interrupt.attention();
+    let session = tokio::select! {
+        biased;
+        () = interrupt.triggered() => return Err(CollectError::Interrupted),
+        session = session::Session::load(settings) => session,
+    };
+    scan::examine(&session, settings, &interrupt).await
+}
+
 /// Every operation that plimsoll may call. The guard refuses all others.
 pub fn operations() -> Vec<&'static Operation> {
-    [sts::OPERATIONS, regions::OPERATIONS, ecs::OPERATIONS, ec2::OPERATIONS, iam::OPERATIONS, kms::OPERATIONS]
-        .into_iter()
-        .flatten()
-        .collect()
+    let services = [
+        sts::OPERATIONS,
+        regions::OPERATIONS,
+        ecs::OPERATIONS,
+        ec2::OPERATIONS,
+        iam::OPERATIONS,
+        kms::OPERATIONS,
+        acm_pca::OPERATIONS,
+        cloudtrail::OPERATIONS,
+        cloudwatch::OPERATIONS,
+        elasticfilesystem::OPERATIONS,
+        elasticloadbalancing::OPERATIONS,
+        events::OPERATIONS,
+        logs::OPERATIONS,
+        network_firewall::OPERATIONS,
+        rds::OPERATIONS,
+        route53resolver::OPERATIONS,
+        s3::OPERATIONS,
+        scheduler::OPERATIONS,
+        secretsmanager::OPERATIONS,
+        shield::OPERATIONS,
+        wafv2::OPERATIONS,
+    ];
+    services.into_iter().flatten().collect()
+}
+
+/// IAM actions that AWS asks for beside those of [`operations`], each with the operation that needs it.
+pub fn further_permissions() -> &'static [(Operation, &'static str)] {
+    wafv2::FURTHER_PERMISSIONS
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -22,13 +23,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::guard::Guard;
 use crate::statistics::Statistics;
+use crate::wire::{Service, Wire};
 
 /// A canned answer: HTTP status and body.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     /// 200 with JSON, for ECS and KMS.
     Json(Value),
-    /// 200 with the inside of the response element, for EC2, IAM and STS.
+    /// 200 with the inside of the response element, for EC2, IAM and STS; with the whole document for S3.
     Xml(String),
     /// An error with this code, in the protocol's form.
     Error(&'static str),
@@ -62,7 +64,9 @@ impl Replay {
         Self::default()
     }
 
-    /// Answers an operation (`ListTasks`) by its request: the JSON body, or the form's fields as an object of strings.
+    /// Answers an operation (`ListTasks`) by its request: the JSON body, or the form's fields as an object of strings. The
+    /// REST protocols name no operation: there it is method and path (`GET /clusters/shop`), and the request is the body
+    /// with the query's parameters.
     pub(crate) fn on(self, operation: &str, answer: impl Fn(&Value) -> Answer + Send + Sync + 'static) -> Self {
         self.rules.lock().unwrap().insert(operation.to_owned(), Arc::new(answer));
         self
@@ -143,7 +147,9 @@ impl Replay {
             if body.len() < header("content-length").map_or(0, |length| length.parse().unwrap()) {
                 continue;
             }
-            match self.answer(header("x-amz-target"), body) {
+            let mut words = head.split(' ');
+            let (method, uri) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            match self.answer(method, uri, header("x-amz-target"), body) {
                 None => std::future::pending().await,
                 Some((status, body)) => {
                     let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len());
@@ -154,13 +160,18 @@ impl Replay {
         }
     }
 
-    fn answer(&self, target: Option<&str>, text: &str) -> Option<(u16, String)> {
+    fn answer(&self, method: &str, uri: &str, target: Option<&str>, text: &str) -> Option<(u16, String)> {
+        let mut is_rest = false;
         let (operation, body) = if let Some(operation) = target.and_then(|target| target.rsplit('.').next()) {
             (operation.to_owned(), serde_json::from_str(text).unwrap_or(Value::Null))
         } else {
             let fields = form(text);
-            let action = fields.get("Action").and_then(Value::as_str).unwrap_or_default();
-            (action.to_owned(), Value::Object(fields))
+            if let Some(action) = fields.get("Action").and_then(Value::as_str) {
+                (action.to_owned(), Value::Object(fields))
+            } else {
+                is_rest = true;
+                rest_request(method, uri, text)
+            }
         };
         let number = {
             let mut requests = self.requests.lock().unwrap();
@@ -177,13 +188,14 @@ impl Replay {
         };
         match answer {
             Answer::Json(body) => Some((200, body.to_string())),
+            Answer::Xml(document) if is_rest => Some((200, document)),
             Answer::Xml(inside) if is_ec2 => Some((200, format!("<{operation}Response>{inside}</{operation}Response>"))),
             Answer::Xml(inside) => {
                 Some((200, format!("<{operation}Response><{operation}Result>{inside}</{operation}Result></{operation}Response>")))
             }
             Answer::Error(code) => {
                 let message = format!("{code} in test");
-                let body = if target.is_some() {
+                let body = if target.is_some() || is_rest {
                     json!({"__type": format!("com.amazonaws#{code}"), "message": message}).to_string()
                 } else if is_ec2 {
                     format!("<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors></Response>")
@@ -218,6 +230,17 @@ fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(8).with_initial_backoff(Duration::from_millis(1))
 }
 
+fn rest_request(method: &str, uri: &str, text: &str) -> (String, Value) {
+    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let mut body: Value = serde_json::from_str(text).unwrap_or_else(|_| Value::Object(Map::new()));
+    if let Value::Object(members) = &mut body {
+        // S3's subresources have no value, and belong to the name: `GET /logs?policyStatus`.
+        members.extend(form(query));
+    }
+    let subresource = if query.is_empty() || query.contains('=') { String::new() } else { format!("?{query}") };
+    (format!("{method} {path}{subresource}"), body)
+}
+
 fn form(text: &str) -> Map<String, Value> {
     let decode = |part: &str| percent_encoding::percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
     text.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (decode(name), Value::String(decode(value)))).collect()
@@ -227,13 +250,15 @@ impl HttpConnector for Replay {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let replay = self.clone();
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
-        let target = request.headers().get("x-amz-target").map(ToOwned::to_owned);
+        let uri =
+            request.uri().split_once("://").map_or(request.uri(), |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..])).to_owned();
+        let (method, target) = (request.method().to_owned(), request.headers().get("x-amz-target").map(ToOwned::to_owned));
         HttpConnectorFuture::new(async move {
             let travel = replay.travel(replay.requests.lock().unwrap().len());
             if !travel.is_zero() {
                 crate::clock::sleep(travel).await;
             }
-            let Some((status, body)) = replay.answer(target.as_deref(), &body) else {
+            let Some((status, body)) = replay.answer(&method, &uri, target.as_deref(), &body) else {
                 return std::future::pending().await;
             };
             // A turn of the executor, so that what runs concurrently does.
@@ -246,6 +271,19 @@ impl HttpConnector for Replay {
 impl HttpClient for Replay {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl Replay {
+    /// A client of a service without an SDK crate, whose requests are answered here.
+    pub(crate) fn wire(&self, service: &'static Service) -> Wire {
+        Wire::new(&self.sdk(), service, "eu-west-3", self.statistics.clone())
+    }
+
+    /// A configuration whose requests are answered here.
+    pub(crate) fn sdk(&self) -> SdkConfig {
+        let sdk = config(Duration::from_secs(5)).into_builder();
+        sdk.http_client(self.clone()).identity_cache(IdentityCache::lazy().build()).build()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Credentials, profiles and endpoints are what `aws-config` finds, as every AWS tool does.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -17,12 +18,14 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_types::service_config::ServiceConfigKey;
 
 use crate::Settings;
 use crate::budget::{Budget, Meter, Patience, Share};
 use crate::guard::Guard;
 use crate::regions;
 use crate::statistics::Statistics;
+use crate::wire::{Service, Wire};
 
 /// Attempts for one request, the first included.
 const MAX_ATTEMPTS: u32 = 8;
@@ -32,6 +35,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const OPERATION_TIMEOUT_FACTOR: u32 = 4;
 /// Attempts for the first request, which finds out whether anybody is there.
 const FIRST_MAX_ATTEMPTS: u32 = 3;
+/// The services whose answers the cache keeps, by their name in configuration files.
+const CACHED_SERVICES: &[&str] = &["ECS", "ECR"];
 /// How long the first request waits for an answer to begin.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -124,6 +129,16 @@ impl Session {
         self.sdk.endpoint_url().is_some()
     }
 
+    /// Where the services whose answers are cached are reached, if not at AWS's own endpoints.
+    pub(crate) fn endpoint(&self) -> Option<String> {
+        let own = CACHED_SERVICES.iter().filter_map(|service| {
+            let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
+            self.sdk.service_config()?.load_config(key)
+        });
+        let all: BTreeSet<String> = own.chain(self.sdk.endpoint_url().map(ToOwned::to_owned)).collect();
+        (!all.is_empty()).then(|| all.into_iter().collect::<Vec<_>>().join(" "))
+    }
+
     /// Requests so far.
     pub(crate) fn statistics(&self) -> &Statistics {
         &self.statistics
@@ -144,6 +159,11 @@ impl Session {
             .retry_config(retries.with_max_attempts(FIRST_MAX_ATTEMPTS))
             .timeout_config(timeouts.read_timeout(read.min(FIRST_READ_TIMEOUT)).build());
         Self { sdk: sdk.build(), statistics: self.statistics.clone(), budget: self.budget.clone() }
+    }
+
+    /// A client in a Region of a service that has no SDK crate here.
+    pub(crate) fn wire(&self, service: &'static Service, region: &str) -> Wire {
+        Wire::new(&self.sdk, service, region, self.statistics.clone())
     }
 
     clients! {

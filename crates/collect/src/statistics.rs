@@ -40,6 +40,7 @@ impl Statistics {
             calls: count.calls,
             throttled: count.throttled,
             waited_ms: u64::try_from(count.waited.as_millis()).unwrap_or(u64::MAX),
+            cached: 0,
         };
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.iter().map(|(id, count)| (id.clone(), told(count))).collect()
@@ -149,7 +150,7 @@ mod tests {
         let replay = Replay::new().on("ListAliases", burst);
         let api = Api::in_test();
         api.call(&crate::kms::LIST_ALIASES, replay.kms().list_aliases().send()).await.unwrap();
-        assert_eq!(replay.statistics.calls()["kms:ListAliases"], CallStatistics { calls: 5, throttled: 4, waited_ms: 0 });
+        assert_eq!(replay.statistics.calls()["kms:ListAliases"], CallStatistics { calls: 5, throttled: 4, waited_ms: 0, cached: 0 });
     }
 
     #[tokio::test]
@@ -160,7 +161,7 @@ mod tests {
             .error("ListAccessKeys", "AccessDenied");
         replay.ec2().describe_regions().send().await.unwrap_err();
         replay.iam().list_access_keys().send().await.unwrap_err();
-        assert_eq!(replay.statistics.calls()["ec2:DescribeRegions"], CallStatistics { calls: 8, throttled: 8, waited_ms: 0 });
-        assert_eq!(replay.statistics.calls()["iam:ListAccessKeys"], CallStatistics { calls: 1, throttled: 0, waited_ms: 0 });
+        assert_eq!(replay.statistics.calls()["ec2:DescribeRegions"], CallStatistics { calls: 8, throttled: 8, waited_ms: 0, cached: 0 });
+        assert_eq!(replay.statistics.calls()["iam:ListAccessKeys"], CallStatistics { calls: 1, throttled: 0, waited_ms: 0, cached: 0 });
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::OnceLock;
 
-use plimsoll_model::aws::{ec2, ecs, iam, kms};
-use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource};
+use plimsoll_model::aws::{acm_pca, ec2, ecs, elasticloadbalancing, iam, kms};
+use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
 use rustc_hash::FxHashMap;
 
+use crate::balancing::Balancing;
 use crate::encryption::KeyUses;
 use crate::relation::Relation;
 use crate::workload::Workloads;
@@ -14,9 +15,11 @@ use crate::{Confinement, Coverage, Launch, Link, Missing, Node};
 /// An inventory with its relations.
 pub struct Estate<'i> {
     inventory: &'i Inventory,
+    thresholds: Thresholds,
     coverage: Coverage<'i>,
     pub(crate) ids: Ids<'i>,
     pub(crate) relations: Relations,
+    pub(crate) balancing: OnceLock<Balancing>,
     pub(crate) key_uses: OnceLock<KeyUses>,
     pub(crate) latest_revisions: OnceLock<Vec<bool>>,
     pub(crate) workloads: OnceLock<Workloads>,
@@ -58,6 +61,10 @@ ids! {
     tasks: ecs::Task,
     task_definitions: ecs::TaskDefinition,
     container_instances: ecs::ContainerInstance,
+    load_balancers: elasticloadbalancing::LoadBalancer,
+    target_groups: elasticloadbalancing::TargetGroup,
+    ssl_policies: elasticloadbalancing::SslPolicy,
+    certificate_authorities: acm_pca::CertificateAuthority,
     vpcs: ec2::Vpc,
     subnets: ec2::Subnet,
     security_groups: ec2::SecurityGroup,
@@ -100,13 +107,20 @@ fn positions<T: Resource>(list: &[Located<T>]) -> FxHashMap<&str, u32> {
 }
 
 impl<'i> Estate<'i> {
-    /// Builds the estate of an inventory.
+    /// Builds the estate of an inventory, to be judged by the default thresholds.
     pub fn new(inventory: &'i Inventory) -> Self {
+        Self::with_thresholds(inventory, Thresholds::default())
+    }
+
+    /// Builds the estate of an inventory, to be judged by these thresholds.
+    pub fn with_thresholds(inventory: &'i Inventory, thresholds: Thresholds) -> Self {
         let mut estate = Self {
             inventory,
+            thresholds,
             coverage: Coverage::new(inventory),
             ids: Ids::new(inventory),
             relations: Relations::default(),
+            balancing: OnceLock::new(),
             key_uses: OnceLock::new(),
             latest_revisions: OnceLock::new(),
             workloads: OnceLock::new(),
@@ -124,6 +138,11 @@ impl<'i> Estate<'i> {
     /// What it was built from.
     pub fn inventory(&self) -> &'i Inventory {
         self.inventory
+    }
+
+    /// The limits and lists that judgements compare with.
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
     }
 
     /// What was read whole.

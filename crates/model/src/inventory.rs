@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{ec2, ecs, iam, kms};
+use crate::aws::{
+    acm_pca, cloudtrail, cloudwatch, ec2, ecs, elasticfilesystem, elasticloadbalancing, events, iam, kms, logs, network_firewall, rds,
+    route53resolver, s3, scheduler, secretsmanager, shield,
+};
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
 /// A resource type: how its instances are named, and what AWS calls the type.
@@ -97,6 +100,14 @@ pub struct CallStatistics {
     /// Milliseconds for which the API budget held requests back; however many waited at a time, it counts once.
     #[serde(default)]
     pub waited_ms: u64,
+    /// Answers that a cache of earlier scans gave instead, without a request.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 macro_rules! kinds {
@@ -228,6 +239,8 @@ enum Naming {
     Given,
     /// `arn:PARTITION:SERVICE:REGION:ACCOUNT:PREFIX/ID`.
     Made(&'static str, &'static str),
+    /// `arn:PARTITION:s3:::ID`.
+    Bucket,
 }
 
 impl Naming {
@@ -241,6 +254,7 @@ impl Naming {
                     format!("arn:{partition}:{service}:{region}:{account}:{prefix}/{id}")
                 })
             }
+            Self::Bucket => Cow::Owned(format!("arn:{}:s3:::{id}", partition_of(region.as_str()))),
             Self::Given => Cow::Borrowed(id),
         }
     }
@@ -257,6 +271,11 @@ fn sort_located<T: Resource + PartialEq>(list: &mut Vec<Located<T>>) {
 
 fn last_part(arn: &str) -> &str {
     Arn::parse(arn).map_or(arn, |arn| arn.name())
+}
+
+/// `shop/50dc6c495c0c9188/f2f7dc8efc522ab2` of `…:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2`.
+fn listener_name(arn: &str) -> &str {
+    arn.match_indices('/').nth(1).and_then(|(at, _)| arn.get(at + 1..)).unwrap_or(arn)
 }
 
 macro_rules! pairs {
@@ -296,6 +315,28 @@ kinds! {
     /// Effective ECS account settings.
     account_settings: ecs::AccountSetting = "ecs:AccountSetting", "AWS::ECS::AccountSetting", "ecs:ListAccountSettings",
         id: |r| &r.name, name: |r| &r.name, arn: Naming::Made("ecs", "account-setting"), tags: |_r| Vec::new();
+    /// Load balancers.
+    load_balancers: elasticloadbalancing::LoadBalancer = "elasticloadbalancing:LoadBalancer", "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "elasticloadbalancing:DescribeLoadBalancers", id: |r| &r.load_balancer_arn, name: |r| &r.load_balancer_name, arn: Naming::Given,
+        tags: |r| r.tags.known().map_or_else(|_| Vec::new(), |tags| pairs!(tags, key, value));
+    /// Listeners of load balancers in front of containers.
+    listeners: elasticloadbalancing::Listener = "elasticloadbalancing:Listener", "AWS::ElasticLoadBalancingV2::Listener",
+        "elasticloadbalancing:DescribeListeners", id: |r| &r.listener_arn, name: |r| listener_name(&r.listener_arn), arn: Naming::Given,
+        tags: |r| r.tags.known().map_or_else(|_| Vec::new(), |tags| pairs!(tags, key, value));
+    /// Target groups.
+    target_groups: elasticloadbalancing::TargetGroup = "elasticloadbalancing:TargetGroup", "AWS::ElasticLoadBalancingV2::TargetGroup",
+        "elasticloadbalancing:DescribeTargetGroups", id: |r| &r.target_group_arn, name: |r| &r.target_group_name, arn: Naming::Given,
+        tags: |r| r.tags.known().map_or_else(|_| Vec::new(), |tags| pairs!(tags, key, value));
+    /// TLS policies that listeners name.
+    ssl_policies: elasticloadbalancing::SslPolicy = "elasticloadbalancing:SslPolicy", "AWS::ElasticLoadBalancingV2::SslPolicy",
+        "elasticloadbalancing:DescribeSSLPolicies", id: |r| &r.name, name: |r| &r.name, arn: Naming::Made("elasticloadbalancing", "ssl-policy"),
+        tags: |_r| Vec::new();
+    /// Subscriptions to Shield Advanced.
+    shield_subscriptions: shield::Subscription = "shield:Subscription", "AWS::Shield::Subscription", "shield:DescribeSubscription",
+        id: |_r| "", name: |_r| "Shield Advanced", arn: Naming::Made("shield", "subscription"), tags: |_r| Vec::new();
+    /// Private certificate authorities that Service Connect refers to.
+    certificate_authorities: acm_pca::CertificateAuthority = "acm-pca:CertificateAuthority", "AWS::ACMPCA::CertificateAuthority",
+        "acm-pca:DescribeCertificateAuthority", id: |r| &r.arn, name: |r| last_part(&r.arn), arn: Naming::Given, tags: |_r| Vec::new();
     /// VPCs.
     vpcs: ec2::Vpc = "ec2:Vpc", "AWS::EC2::VPC", "ec2:DescribeVpcs",
         id: |r| &r.vpc_id, name: |r| name_tag(&r.tags, &r.vpc_id), arn: Naming::Made("ec2", "vpc"), tags: |r| pairs!(r.tags, key, value);
@@ -385,6 +426,58 @@ kinds! {
     /// KMS keys.
     keys: kms::Key = "kms:Key", "AWS::KMS::Key", "kms:DescribeKey",
         id: |r| &r.key_id, name: |r| r.aliases.first().map_or_else(|| last_part(&r.key_id), String::as_str), arn: Naming::Given, tags: |_r| Vec::new();
+    /// CloudTrail trails that record in a Region.
+    trails: cloudtrail::Trail = "cloudtrail:Trail", "AWS::CloudTrail::Trail", "cloudtrail:DescribeTrails",
+        id: |r| &r.trail_arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Stores of CloudTrail Lake.
+    event_data_stores: cloudtrail::EventDataStore = "cloudtrail:EventDataStore", "AWS::CloudTrail::EventDataStore", "cloudtrail:ListEventDataStores",
+        id: |r| &r.event_data_store_arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// What CloudTrail recorded of keys.
+    key_events: cloudtrail::KeyEvents = "cloudtrail:KeyEvents", "AWS::CloudTrail::KeyEvents", "cloudtrail:LookupEvents",
+        id: |r| &r.key_arn, name: |r| last_part(&r.key_arn), arn: Naming::Given, tags: |_r| Vec::new();
+    /// Alarms on the metrics of metric filters.
+    metric_alarms: cloudwatch::MetricAlarms = "cloudwatch:MetricAlarms", "AWS::CloudWatch::Alarm", "cloudwatch:DescribeAlarmsForMetric",
+        id: |r| &r.metric, name: |r| &r.metric_name, arn: Naming::Made("cloudwatch", "metric"), tags: |_r| Vec::new();
+    /// EFS file systems that task definitions mount.
+    file_systems: elasticfilesystem::FileSystem = "elasticfilesystem:FileSystem", "AWS::EFS::FileSystem",
+        "elasticfilesystem:DescribeFileSystems", id: |r| &r.file_system_id, name: |r| r.name.as_deref().unwrap_or(&r.file_system_id),
+        arn: Naming::Made("elasticfilesystem", "file-system"), tags: |r| pairs!(r.tags, key, value);
+    /// Rules of EventBridge.
+    rules: events::Rule = "events:Rule", "AWS::Events::Rule", "events:ListRules",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Log groups of CloudWatch Logs that something collected names.
+    log_groups: logs::LogGroup = "logs:LogGroup", "AWS::Logs::LogGroup", "logs:DescribeLogGroups",
+        id: |r| &r.log_group_name, name: |r| &r.log_group_name, arn: Naming::Made("logs", "log-group"), tags: |_r| Vec::new();
+    /// Firewalls of AWS Network Firewall.
+    firewalls: network_firewall::Firewall = "network-firewall:Firewall", "AWS::NetworkFirewall::Firewall", "network-firewall:ListFirewalls",
+        id: |r| &r.firewall_arn, name: |r| &r.firewall_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// RDS instances in the VPCs of containers.
+    db_instances: rds::DbInstance = "rds:DBInstance", "AWS::RDS::DBInstance", "rds:DescribeDBInstances",
+        id: |r| &r.db_instance_arn, name: |r| &r.db_instance_identifier, arn: Naming::Given, tags: |r| pairs!(r.tag_list, key, value);
+    /// RDS clusters in the VPCs of containers.
+    db_clusters: rds::DbCluster = "rds:DBCluster", "AWS::RDS::DBCluster", "rds:DescribeDBClusters",
+        id: |r| &r.db_cluster_arn, name: |r| &r.db_cluster_identifier, arn: Naming::Given, tags: |r| pairs!(r.tag_list, key, value);
+    /// Associations of Route 53 Resolver DNS Firewall with VPCs.
+    dns_firewall_associations: route53resolver::FirewallRuleGroupAssociation = "route53resolver:FirewallRuleGroupAssociation",
+        "AWS::Route53Resolver::FirewallRuleGroupAssociation", "route53resolver:ListFirewallRuleGroupAssociations",
+        id: |r| &r.arn, name: |r| r.name.as_deref().unwrap_or(&r.id), arn: Naming::Given, tags: |_r| Vec::new();
+    /// Associations of Route 53 Resolver query logging with VPCs.
+    query_log_associations: route53resolver::QueryLogConfigAssociation = "route53resolver:ResolverQueryLogConfigAssociation",
+        "AWS::Route53Resolver::ResolverQueryLoggingConfigAssociation", "route53resolver:ListResolverQueryLogConfigAssociations",
+        id: |r| &r.id, name: |r| &r.id, arn: Naming::Made("route53resolver", "resolver-query-log-config-association"), tags: |_r| Vec::new();
+    /// S3 buckets that something collected names.
+    buckets: s3::Bucket = "s3:Bucket", "AWS::S3::Bucket", "s3:ListBuckets",
+        id: |r| &r.name, name: |r| &r.name, arn: Naming::Bucket, tags: |_r| Vec::new();
+    /// The accounts' own blocks of public access to buckets.
+    account_public_access_blocks: s3::AccountPublicAccessBlock = "s3:AccountPublicAccessBlock", "AWS::S3::AccountPublicAccessBlock",
+        "s3:GetAccountPublicAccessBlock", id: |_r| "", name: |_r| "S3 block public access",
+        arn: Naming::Made("s3", "account-public-access-block"), tags: |_r| Vec::new();
+    /// Schedules of EventBridge Scheduler that start tasks.
+    schedules: scheduler::Schedule = "scheduler:Schedule", "AWS::Scheduler::Schedule", "scheduler:ListSchedules",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Secrets of AWS Secrets Manager.
+    secrets: secretsmanager::Secret = "secretsmanager:Secret", "AWS::SecretsManager::Secret", "secretsmanager:ListSecrets",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
 }
 
 impl Inventory {
@@ -401,12 +494,13 @@ impl Inventory {
         self.list_mut().push(Located { account: account.clone(), region: region.clone(), data });
     }
 
-    /// Requests sent, answers that said "slow down" and time waited, over all operations.
+    /// Requests sent, answers that said "slow down", time waited and answers from a cache, over all operations.
     pub fn call_totals(&self) -> CallStatistics {
         self.header.calls.values().fold(CallStatistics::default(), |sum, one| CallStatistics {
             calls: sum.calls + one.calls,
             throttled: sum.throttled + one.throttled,
             waited_ms: sum.waited_ms + one.waited_ms,
+            cached: sum.cached + one.cached,
         })
     }
 }

@@ -5,14 +5,20 @@
 
 mod arn;
 pub mod aws;
+mod diagnosis;
+mod exception;
 mod finding;
 mod inventory;
 pub mod policy;
 mod responsibility;
 mod seen;
 mod snapshot;
+mod tag;
+mod thresholds;
 
 pub use arn::{AccountId, Arn, Region, partition_of};
+pub use diagnosis::{Diagnosis, OperationDiagnosis, ReadAnswer, RegionDiagnosis};
+pub use exception::{Exception, ExceptionState, ExceptionUse, Suppression};
 pub use finding::{
     Compliance, Confidence, Finding, PathStep, Remediation, ResourceRef, ScanResult, ScanSummary, Severity, SeverityCounts, Status,
     Summary, finding_id,
@@ -23,3 +29,5 @@ pub use responsibility::{
 };
 pub use seen::{Gap, Seen};
 pub use snapshot::{SCHEMA, SnapshotError, SnapshotWarning, create_private, open, read, read_compressed, write, write_file};
+pub use tag::{TagPattern, TagPatternError};
+pub use thresholds::{AcceptedMount, Thresholds};

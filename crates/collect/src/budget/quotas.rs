@@ -187,6 +187,15 @@ mod tests {
     }
 
     #[test]
+    fn every_service_that_is_called_was_looked_up() {
+        let file = FILE.as_ref().unwrap();
+        for operation in crate::operations() {
+            let known = file.services.iter().any(|service| service.prefix == operation.service);
+            assert!(known || file.unpublished.iter().any(|service| service == operation.service), "{}", operation.id());
+        }
+    }
+
+    #[test]
     fn every_operation_of_a_service_that_publishes_all_is_in_a_class() {
         let complete = ["ec2", "ecs", "kms", "sts"];
         for operation in crate::operations().into_iter().filter(|operation| complete.contains(&operation.service)) {
