@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use plimsoll_model::Severity;
+use plimsoll_model::{Severity, TagPattern};
 use plimsoll_report::{ExternalId, Principal, RoleName};
 
 /// Shows how safely containers run on AWS: a live, read-only posture scanner.
@@ -21,6 +21,12 @@ pub(crate) struct Arguments {
     /// No colours (also with the environment variable NO_COLOR)
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
+    /// Read this configuration file instead of plimsoll.toml in the working directory
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Read no configuration file
+    #[arg(long, global = true, conflicts_with = "config")]
+    pub(crate) no_config: bool,
 }
 
 impl Arguments {
@@ -48,6 +54,11 @@ pub(crate) enum Command {
     Doctor(DoctorOptions),
     /// Show a scan of a sample account; needs no AWS account and no network
     Demo(DemoOptions),
+    /// Show the configuration, or its JSON Schema
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Print a JSON Schema
     Schema {
         /// Of what
@@ -82,8 +93,8 @@ pub(crate) struct CollectOptions {
     #[arg(short, long, value_name = "FILE", default_value = "plimsoll.ndjson.zst")]
     pub(crate) output: PathBuf,
     /// Fail with exit code 3 when anything could not be read
-    #[arg(long)]
-    pub(crate) require_complete: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) require_complete: Option<bool>,
 }
 
 #[derive(Debug, Args)]
@@ -176,12 +187,20 @@ pub(crate) struct RoleOptions {
     pub(crate) role_name: Option<RoleName>,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the configuration that is in force, with every default
+    Show,
+    /// Print the JSON Schema of the file
+    Schema,
+}
+
 /// What to read, and as whom.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What to read")]
 pub(crate) struct Target {
-    /// Regions, separated by commas or repeated; `all` is every enabled Region
-    #[arg(long, value_name = "REGION", value_delimiter = ',', default_value = "all")]
+    /// Regions, separated by commas or repeated; `all` is every enabled Region [default: all]
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
     pub(crate) region: Vec<String>,
     /// Profile of the AWS configuration
     #[arg(long, value_name = "NAME")]
@@ -213,24 +232,24 @@ pub(crate) struct Target {
     /// With --org: do not read the accounts of this organizational unit and those below it
     #[arg(long, value_name = "OU", value_delimiter = ',')]
     pub(crate) exclude_ou: Vec<String>,
-    /// With --org: read accounts with this tag, and what else is included; can be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) include_tag: Vec<String>,
-    /// With --org: do not read accounts with this tag; can be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) exclude_tag: Vec<String>,
+    /// With --org: read accounts with this tag, and what else is included; * matches any text; can be repeated
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    pub(crate) include_tag: Vec<TagPattern>,
+    /// With --org: do not read accounts with this tag; * matches any text; can be repeated
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    pub(crate) exclude_tag: Vec<TagPattern>,
     /// Accounts to read at a time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) accounts_at_once: u16,
     /// Read every ACTIVE revision of task definitions, not just those in use and the latest
-    #[arg(long)]
-    pub(crate) all_revisions: bool,
-    /// Requests in flight for each account and Region
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) concurrency: u16,
-    /// Seconds to wait for one answer before trying again
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
-    pub(crate) timeout: u64,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) all_revisions: Option<bool>,
+    /// Requests in flight for each account and Region [default: 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: Option<u16>,
+    /// Seconds to wait for one answer before trying again [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) timeout: Option<u64>,
     /// Key for hashes of detected secrets, to recognise the same secret in two places; without it there are none
     #[arg(long, value_name = "KEY", env = "PLIMSOLL_FINGERPRINT_KEY", hide_env_values = true)]
     pub(crate) fingerprint_key: Option<String>,
@@ -238,9 +257,9 @@ pub(crate) struct Target {
     /// ~/.cache]; with an endpoint that is not AWS's own there is a cache only when this is given
     #[arg(long, value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// Megabytes that the cache may take
-    #[arg(long, value_name = "MB", default_value_t = 256)]
-    pub(crate) cache_size: u32,
+    /// Megabytes that the cache may take [default: 256]
+    #[arg(long, value_name = "MB")]
+    pub(crate) cache_size: Option<u32>,
     /// Ask for everything anew, and keep nothing
     #[arg(long, conflicts_with_all = ["cache_dir", "cache_size"])]
     pub(crate) no_cache: bool,
@@ -260,23 +279,26 @@ pub(crate) struct Judging {
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub(crate) fail_on: Option<Severity>,
     /// Exit with 3 when anything could not be read
-    #[arg(long)]
-    pub(crate) require_complete: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) require_complete: Option<bool>,
 }
 
 /// What to show, and where.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Report")]
 pub(crate) struct Report {
-    /// How to show the result
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    /// How to show the result [default: table]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
     /// Write to a file instead of stdout: FILE in the format of --format, or FORMAT=FILE; can be repeated
     #[arg(short, long, value_name = "[FORMAT=]FILE")]
     pub(crate) output: Vec<String>,
     /// Report passed verdicts too
-    #[arg(long)]
-    pub(crate) include_passed: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) include_passed: Option<bool>,
+    /// Report findings that an exception of the configuration suppresses too
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) include_suppressed: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

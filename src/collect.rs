@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use plimsoll_collect::{Cache, CollectError, Interrupt, RegionChoice, Settings};
+use plimsoll_config::Config;
 use plimsoll_model::{Gap, Inventory, write_file};
 
 use crate::accounts;
@@ -13,9 +14,9 @@ use crate::failure::{self, Failure};
 use crate::output::probe;
 use crate::screen::Screen;
 
-pub(crate) fn run(options: &CollectOptions, screen: &Screen) -> Result<ExitCode, Failure> {
+pub(crate) fn run(options: &CollectOptions, config: &Config, screen: &Screen) -> Result<ExitCode, Failure> {
     probe(&options.output)?;
-    let inventory = collect(&options.target, screen)?;
+    let inventory = collect(&options.target, config, screen)?;
     keep(&inventory, &options.output)?;
     screen.note(&format!(
         "{}: {} resources, {} gaps, {} calls{}{}",
@@ -34,7 +35,7 @@ pub(crate) fn run(options: &CollectOptions, screen: &Screen) -> Result<ExitCode,
     for gap in gaps.into_iter().take(5) {
         screen.note(&format!("not read: {} in {} {} ({})", gap.operation, gap.account, gap.region, gap.code));
     }
-    Ok(exit_code(&inventory, options.require_complete))
+    Ok(exit_code(&inventory, options.require_complete.unwrap_or(config.output.require_complete)))
 }
 
 /// The exit code of a scan that ran.
@@ -50,8 +51,9 @@ pub(crate) fn exit_code(inventory: &Inventory, require_complete: bool) -> ExitCo
 }
 
 /// Reads what the options name. Ctrl-C ends it early with what was read.
-pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Failure> {
-    let collected = with_settings(target, screen, async |settings| plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await);
+pub(crate) fn collect(target: &Target, config: &Config, screen: &Screen) -> Result<Inventory, Failure> {
+    let collected =
+        with_settings(target, config, screen, async |settings| plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await);
     collected.inspect(|inventory| {
         for account in &inventory.header.scope.inactive_accounts {
             screen.note(&format!("account {account} is not active, and so not read"));
@@ -59,21 +61,22 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
     })
 }
 
-/// Runs what asks AWS, with the settings that the options name.
+/// Runs what asks AWS, with the settings that the options and the configuration name.
 pub(crate) fn with_settings<T>(
     target: &Target,
+    config: &Config,
     screen: &Screen,
     run: impl AsyncFnOnce(Settings) -> Result<T, CollectError>,
 ) -> Result<T, Failure> {
-    let cache = cache(target);
+    let cache = cache(target, config);
     let settings = Settings {
-        profile: target.profile.clone(),
-        regions: regions(&target.region),
-        accounts: accounts::choice(target)?,
+        profile: target.profile.clone().or_else(|| config.profile.clone()),
+        regions: regions(if target.region.is_empty() { &config.regions } else { &target.region }),
+        accounts: accounts::choice(target, &config.accounts)?,
         accounts_at_once: usize::from(target.accounts_at_once),
-        concurrency: usize::from(target.concurrency),
-        timeout: Duration::from_secs(target.timeout),
-        all_revisions: target.all_revisions,
+        concurrency: usize::from(target.concurrency.unwrap_or(config.collect.concurrency)),
+        timeout: Duration::from_secs(target.timeout.unwrap_or(config.collect.timeout)),
+        all_revisions: target.all_revisions.unwrap_or(config.collect.all_revisions),
         fingerprint_key: target.fingerprint_key.as_ref().map(|key| key.clone().into_bytes()),
         cache: cache.clone(),
         progress: screen.progress(),
@@ -101,13 +104,15 @@ pub(crate) fn with_settings<T>(
     })
 }
 
-/// The cache that the options or the environment name. Without a home directory there is none.
-fn cache(target: &Target) -> Option<Cache> {
-    let size = u64::from(target.cache_size) << 20;
-    if target.no_cache {
+/// The cache that the options, the configuration or the environment name. Without a home directory there is none.
+fn cache(target: &Target, config: &Config) -> Option<Cache> {
+    let of_file = &config.collect.cache;
+    let size = u64::from(target.cache_size.unwrap_or(of_file.max_mib)) << 20;
+    // A folder on the command line asks for a cache, whatever the configuration says.
+    if target.no_cache || (!of_file.enabled && target.cache_dir.is_none()) {
         return None;
     }
-    if let Some(chosen) = &target.cache_dir {
+    if let Some(chosen) = target.cache_dir.as_ref().or(of_file.directory.as_ref()) {
         return Some(Cache::chosen(chosen.clone(), size));
     }
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -140,4 +145,31 @@ pub(crate) fn keep(inventory: &Inventory, path: &Path) -> Result<(), Failure> {
 pub(crate) fn rescue(inventory: &Inventory) -> Option<PathBuf> {
     let path = std::env::temp_dir().join(format!("plimsoll-{}.ndjson.zst", std::process::id()));
     write_file(inventory, &path).ok().map(|()| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use plimsoll_config::Config;
+
+    use super::cache;
+    use crate::arguments::{Arguments, Command};
+
+    fn has_cache(options: &[&str], config: &Config) -> bool {
+        match Arguments::parse_from(["plimsoll", "scan"].iter().chain(options)).command {
+            Command::Scan(options) => cache(&options.target, config).is_some(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_cache_is_that_of_the_file_unless_the_command_line_says() {
+        let mut config = Config::default();
+        config.collect.cache.directory = Some("cache".into());
+        assert!(has_cache(&[], &config));
+        assert!(!has_cache(&["--no-cache"], &config));
+        config.collect.cache.enabled = false;
+        assert!(!has_cache(&[], &config));
+        assert!(has_cache(&["--cache-dir", "other"], &config));
+    }
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use plimsoll_checks::CHECKS;
 use plimsoll_collect::{Answer, Examination, Interrupt, Operation, Probe};
+use plimsoll_config::Config;
 use plimsoll_model::{Diagnosis, OperationDiagnosis, ReadAnswer, Region, RegionDiagnosis, partition_of};
 use plimsoll_report::{Partition, Permission, Policies, diagnosis_json, diagnosis_table};
 
@@ -18,8 +19,8 @@ use crate::screen::Screen;
 /// Version of the JSON document.
 const SCHEMA: u32 = 1;
 
-pub(crate) fn run(options: &DoctorOptions, screen: &Screen) -> Result<ExitCode, Failure> {
-    let examination = collect::with_settings(&options.target, screen, async |settings| {
+pub(crate) fn run(options: &DoctorOptions, config: &Config, screen: &Screen) -> Result<ExitCode, Failure> {
+    let examination = collect::with_settings(&options.target, config, screen, async |settings| {
         plimsoll_collect::examine(&settings, Interrupt::on_ctrl_c()).await
     })?;
     let diagnosis = diagnosis(&examination)?;

@@ -166,7 +166,7 @@ fn options_that_name_accounts_go_together_or_are_told_apart() {
         (&["--accounts", "111111111111", "--role-arn", role], "--role-arn and --accounts exclude each other"),
         (&["--include-ou", "ou-ab12-cd34ef56"], "what includes or excludes accounts needs --org"),
         (&["--exclude-tag", "stage=test", "--role-arn", role], "what includes or excludes accounts needs --org"),
-        (&["--org", "--role-name", "audit", "--include-tag", "stage"], "stage is not a tag"),
+        (&["--org", "--role-name", "audit", "--include-tag", "=x"], "is no tag"),
         (&["--org", "--role-name", "audit", "--include-ou", "production"], "production is not an organizational unit"),
         (&["--org", "--role-name", "audit", "--exclude-account", "12"], "12 is not an account number"),
         (&["--accounts", "111111111111,123", "--role-name", "audit"], "123 is not an account number"),
@@ -288,8 +288,11 @@ fn denying() -> String {
             let whole = |request: &[u8]| {
                 let text = String::from_utf8_lossy(request).to_lowercase();
                 let (head, body) = text.split_once("\r\n\r\n")?;
-                // A GET has none.
-                let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(Ok(0), str::parse::<usize>).ok()?;
+                // A GET has no body, and says no length.
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length: "))
+                    .map_or(Some(0), |text| text.parse::<usize>().ok())?;
                 (body.len() >= length).then_some(())
             };
             while whole(&request).is_none() {
@@ -504,11 +507,18 @@ fn the_fixture_knows_the_operations_of_the_collector() {
 
 #[test]
 fn schemas_in_the_repository_are_current() {
-    for which in ["result", "snapshot", "responsibility"] {
+    for which in ["result", "snapshot", "responsibility", "doctor"] {
         let printed = bare().args(["schema", which]).output().unwrap();
         let kept = std::fs::read_to_string(format!("{}/docs/schema/{which}.schema.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
         assert_eq!(stdout(&printed), kept, "run `make generate`");
     }
+}
+
+#[test]
+fn the_schema_of_the_configuration_in_the_repository_is_current() {
+    let printed = bare().args(["config", "schema"]).output().unwrap();
+    let kept = std::fs::read_to_string(format!("{}/docs/schema/config.schema.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    assert_eq!(stdout(&printed), kept, "run `make generate`");
 }
 
 #[test]

@@ -438,11 +438,13 @@ fn a_stack_set_makes_the_role_that_a_scan_assumes() {
         assert_eq!(allowed(account), declared());
         let id = account["account"].as_str().unwrap();
         assert_eq!(account["role"]["Arn"], format!("arn:aws:iam::{id}:role/PlimsollReadOnly"));
-        // The emulator hands out sessions without looking at the trust, so that there is nothing to be refused here.
         let role = account["role"]["Arn"].as_str().unwrap();
         let scan = ["scan", "--region", "us-east-1", "--format", "json", "--role-arn", role, "--external-id", "shop-0815"];
         let output = against(&localstack(), SCANNER).args(scan).output().unwrap();
         assert_eq!(json(&output)["scan"]["accounts"], json!([id]), "{}", stderr(&output));
+        let stranger = against(&localstack(), SCANNER).args(["scan", "--region", "us-east-1", "--role-arn", role]).output().unwrap();
+        assert_eq!(stranger.status.code(), Some(3));
+        assert!(stderr(&stranger).contains("cannot assume"), "{}", stderr(&stranger));
     }
 }
 

@@ -3,11 +3,13 @@
 mod check;
 mod engine;
 mod framework;
+mod fronts;
 #[cfg(test)]
 mod laws;
 mod matrix;
 #[cfg(test)]
 mod outcome;
+mod overrides;
 mod reading;
 mod registry;
 mod result;

@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use plimsoll_model::{AccountId, Arn, Gap, Region};
+use plimsoll_model::{AccountId, Arn, Gap, Region, TagPattern};
 
 use crate::api::Api;
 use crate::error::CollectError;
@@ -70,8 +70,8 @@ pub struct AccountMatch {
     pub accounts: Vec<String>,
     /// Organizational units or roots, with everything below them.
     pub units: Vec<String>,
-    /// Keys and values of tags on the account.
-    pub tags: Vec<(String, String)>,
+    /// Tags of the account.
+    pub tags: Vec<TagPattern>,
 }
 
 impl AccountMatch {

@@ -19,8 +19,8 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::wire::{Ask, Protocol, Reach, Service};
 use crate::{
-    cloudtrail, cloudwatch, elasticfilesystem, events, logs, network_firewall, organizations, rds, route53resolver, s3, scheduler,
-    secretsmanager,
+    acm_pca, cloudtrail, cloudwatch, elasticfilesystem, elasticloadbalancing, events, logs, network_firewall, organizations, rds,
+    route53resolver, s3, scheduler, secretsmanager, shield, wafv2,
 };
 
 /// Requests that are prepared at a time; [`Api`] bounds those in flight.
@@ -29,8 +29,6 @@ const AT_ONCE: usize = 64;
 const NOBODY: &str = "plimsoll-doctor-asks";
 /// A key that does not exist.
 const NO_KEY: &str = "00000000-0000-0000-0000-000000000000";
-/// The dry run of EC2 went well: it would have answered.
-const DRY_RUN: &str = "DryRunOperation";
 
 /// What an identity may read.
 #[derive(Clone, Debug)]
@@ -82,9 +80,11 @@ const SERVICES: &[&Service] = &[
     &EC2,
     &IAM,
     &KMS,
+    &acm_pca::SERVICE,
     &cloudtrail::SERVICE,
     &cloudwatch::SERVICE,
     &elasticfilesystem::SERVICE,
+    &elasticloadbalancing::SERVICE,
     &events::SERVICE,
     &logs::SERVICE,
     &network_firewall::SERVICE,
@@ -94,6 +94,8 @@ const SERVICES: &[&Service] = &[
     &s3::SERVICE,
     &scheduler::SERVICE,
     &secretsmanager::SERVICE,
+    &shield::SERVICE,
+    &wafv2::SERVICE,
 ];
 
 const fn json_service(prefix: &'static str, id: &'static str, version: &'static str, target: &'static str) -> Service {
@@ -136,6 +138,7 @@ const LISTINGS: &[&str] = &[
     "kms:ListKeys",
     "cloudtrail:DescribeTrails",
     "elasticfilesystem:DescribeFileSystems",
+    "elasticloadbalancing:DescribeLoadBalancers",
     "events:ListRules",
     "logs:DescribeLogGroups",
     "network-firewall:ListFirewalls",
@@ -164,12 +167,10 @@ async fn probe(session: &Session, asked: impl Iterator<Item = (&Api, &'static Op
 impl From<Result<Anything, Gap>> for Answer {
     fn from(answer: Result<Anything, Gap>) -> Self {
         match answer {
-            Ok(Anything {}) => Self::Readable,
-            Err(gap) if gap.code == DRY_RUN => Self::Readable,
             Err(gap) if gap.is_denied() => Self::Denied(Failure::new(&gap.code, &gap.message)),
             Err(gap) if says_nothing(&gap.code) => Self::Unclear(Failure::new(&gap.code, &gap.message)),
-            // A complaint about what was asked comes after the permission.
-            Err(_) => Self::Readable,
+            // A complaint about what was asked comes after the permission, and so does the end of a dry run.
+            Ok(Anything {}) | Err(_) => Self::Readable,
         }
     }
 }
@@ -238,8 +239,8 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
     let bucket = |subresource: &str| Some(Question::from(Ask::get(&[NOBODY]).query(subresource, "")));
     let trail = format!("arn:aws:cloudtrail:us-east-1:{account}:trail/{NOBODY}");
     let store = format!("arn:aws:cloudtrail:us-east-1:{account}:eventdatastore/{NO_KEY}");
+    let balancing = format!("arn:aws:elasticloadbalancing:us-east-1:{account}");
     match (operation.service, operation.name) {
-        ("sts", _) => members(json!({})),
         ("ecs", "DescribeClusters") => members(json!({"clusters": [NOBODY]})),
         ("ecs", "DescribeServices") => members(json!({"cluster": NOBODY, "services": [NOBODY]})),
         ("ecs", "DescribeTasks") => members(json!({"cluster": NOBODY, "tasks": [NO_KEY.replace('-', "")]})),
@@ -265,7 +266,7 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("cloudtrail", "GetEventSelectors") => members(json!({"TrailName": trail})),
         ("cloudtrail", "GetEventDataStore") => members(json!({"EventDataStore": store})),
         ("cloudtrail", "LookupEvents") => members(json!({"MaxResults": 1})),
-        ("cloudtrail", _) => members(json!({})),
+        ("cloudtrail" | "sts" | "shield", _) => members(json!({})),
         ("cloudwatch", _) => members(json!({"Namespace": NOBODY, "MetricName": NOBODY})),
         ("elasticfilesystem", name) => {
             const NO_SYSTEM: &str = "fs-00000000000000000";
@@ -279,6 +280,23 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
                 _ => None,
             }
         }
+        ("acm-pca", _) => {
+            members(json!({"CertificateAuthorityArn": format!("arn:aws:acm-pca:us-east-1:{account}:certificate-authority/{NO_KEY}")}))
+        }
+        ("elasticloadbalancing", "DescribeListeners" | "DescribeLoadBalancerAttributes") => {
+            members(json!({"LoadBalancerArn": format!("{balancing}:loadbalancer/app/{NOBODY}/0000000000000000")}))
+        }
+        ("elasticloadbalancing", "DescribeRules") => {
+            members(json!({"ListenerArn": format!("{balancing}:listener/app/{NOBODY}/0000000000000000/0000000000000000")}))
+        }
+        ("elasticloadbalancing", "DescribeTargetHealth" | "DescribeTargetGroupAttributes") => {
+            members(json!({"TargetGroupArn": format!("{balancing}:targetgroup/{NOBODY}/0000000000000000")}))
+        }
+        ("elasticloadbalancing", "DescribeTags") => {
+            members(json!({"ResourceArns": [format!("{balancing}:loadbalancer/app/{NOBODY}/0000000000000000")]}))
+        }
+        ("elasticloadbalancing", _) => members(json!({"PageSize": 1})),
+        ("wafv2", _) => members(json!({"ResourceArn": format!("{balancing}:loadbalancer/app/{NOBODY}/0000000000000000")})),
         ("events", "ListRuleNamesByTarget") => {
             members(json!({"TargetArn": format!("arn:aws:ecs:us-east-1:{account}:cluster/{NOBODY}"), "Limit": 1}))
         }

@@ -5,6 +5,7 @@
 //! declares.
 
 mod accounts;
+mod acm_pca;
 mod api;
 mod cache;
 mod cloudtrail;
@@ -13,6 +14,7 @@ mod doctor;
 mod ec2;
 mod ecs;
 mod elasticfilesystem;
+mod elasticloadbalancing;
 mod error;
 mod events;
 mod failure;
@@ -36,12 +38,14 @@ mod scope;
 mod screen;
 mod secretsmanager;
 mod session;
+mod shield;
 mod statistics;
 mod sts;
 mod surroundings;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+mod wafv2;
 mod wire;
 
 use std::time::Duration;
@@ -143,9 +147,11 @@ pub fn operations() -> Vec<&'static Operation> {
         ec2::OPERATIONS,
         iam::OPERATIONS,
         kms::OPERATIONS,
+        acm_pca::OPERATIONS,
         cloudtrail::OPERATIONS,
         cloudwatch::OPERATIONS,
         elasticfilesystem::OPERATIONS,
+        elasticloadbalancing::OPERATIONS,
         events::OPERATIONS,
         logs::OPERATIONS,
         network_firewall::OPERATIONS,
@@ -155,6 +161,13 @@ pub fn operations() -> Vec<&'static Operation> {
         s3::OPERATIONS,
         scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
+        shield::OPERATIONS,
+        wafv2::OPERATIONS,
     ];
     services.into_iter().flatten().collect()
+}
+
+/// IAM actions that AWS asks for beside those of [`operations`], each with the operation that needs it.
+pub fn further_permissions() -> &'static [(Operation, &'static str)] {
+    wafv2::FURTHER_PERMISSIONS
 }

@@ -10,7 +10,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use plimsoll_model::{AccountId, Gap};
+use plimsoll_model::{AccountId, Gap, TagPattern};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -201,7 +201,7 @@ impl Organization<'_> {
         }
         let tags = self.tags(account).await?;
         let has =
-            |wanted: &[(String, String)]| tags.iter().any(|tag| wanted.iter().any(|(key, value)| tag.key == *key && tag.value == *value));
+            |wanted: &[TagPattern]| wanted.iter().any(|tag| tag.matches_any(tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str()))));
         Ok((included || has(&filter.include.tags)) && !has(&filter.exclude.tags))
     }
 

@@ -208,6 +208,8 @@ impl Account<'_> {
         });
         regional.absorb(principals);
         iam::access_keys(&global, &iam, &mut regional).await;
+        let once = surroundings::global(&self.session, &global, home, &regional).await;
+        regional.absorb(once);
         inventory.absorb(regional);
         inventory.gaps.extend(global.take_gaps());
         Ok((inventory, regions))

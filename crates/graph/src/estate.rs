@@ -2,10 +2,11 @@
 
 use std::sync::OnceLock;
 
-use plimsoll_model::aws::{ec2, ecs, iam, kms};
+use plimsoll_model::aws::{acm_pca, ec2, ecs, elasticloadbalancing, iam, kms};
 use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
 use rustc_hash::FxHashMap;
 
+use crate::balancing::Balancing;
 use crate::encryption::KeyUses;
 use crate::relation::Relation;
 use crate::workload::Workloads;
@@ -18,6 +19,7 @@ pub struct Estate<'i> {
     coverage: Coverage<'i>,
     pub(crate) ids: Ids<'i>,
     pub(crate) relations: Relations,
+    pub(crate) balancing: OnceLock<Balancing>,
     pub(crate) key_uses: OnceLock<KeyUses>,
     pub(crate) latest_revisions: OnceLock<Vec<bool>>,
     pub(crate) workloads: OnceLock<Workloads>,
@@ -59,6 +61,10 @@ ids! {
     tasks: ecs::Task,
     task_definitions: ecs::TaskDefinition,
     container_instances: ecs::ContainerInstance,
+    load_balancers: elasticloadbalancing::LoadBalancer,
+    target_groups: elasticloadbalancing::TargetGroup,
+    ssl_policies: elasticloadbalancing::SslPolicy,
+    certificate_authorities: acm_pca::CertificateAuthority,
     vpcs: ec2::Vpc,
     subnets: ec2::Subnet,
     security_groups: ec2::SecurityGroup,
@@ -114,6 +120,7 @@ impl<'i> Estate<'i> {
             coverage: Coverage::new(inventory),
             ids: Ids::new(inventory),
             relations: Relations::default(),
+            balancing: OnceLock::new(),
             key_uses: OnceLock::new(),
             latest_revisions: OnceLock::new(),
             workloads: OnceLock::new(),

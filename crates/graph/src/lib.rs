@@ -2,6 +2,7 @@
 //! neighbours flow out. A dangling reference is a value, and what was not read stays unknown.
 
 mod address;
+mod balancing;
 mod confinement;
 mod coverage;
 mod ecs;

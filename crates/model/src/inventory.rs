@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{
-    cloudtrail, cloudwatch, ec2, ecs, elasticfilesystem, events, iam, kms, logs, network_firewall, rds, route53resolver, s3, scheduler,
-    secretsmanager,
+    acm_pca, cloudtrail, cloudwatch, ec2, ecs, elasticfilesystem, elasticloadbalancing, events, iam, kms, logs, network_firewall, rds,
+    route53resolver, s3, scheduler, secretsmanager, shield,
 };
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
@@ -312,6 +312,11 @@ fn last_part(arn: &str) -> &str {
     Arn::parse(arn).map_or(arn, |arn| arn.name())
 }
 
+/// `shop/50dc6c495c0c9188/f2f7dc8efc522ab2` of `…:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2`.
+fn listener_name(arn: &str) -> &str {
+    arn.match_indices('/').nth(1).and_then(|(at, _)| arn.get(at + 1..)).unwrap_or(arn)
+}
+
 macro_rules! pairs {
     ($tags:expr, $key:ident, $value:ident) => {
         $tags.iter().map(|tag| (tag.$key.as_str(), tag.$value.as_str())).collect()
@@ -349,6 +354,28 @@ kinds! {
     /// Effective ECS account settings.
     account_settings: ecs::AccountSetting = "ecs:AccountSetting", "AWS::ECS::AccountSetting", "ecs:ListAccountSettings",
         id: |r| &r.name, name: |r| &r.name, arn: Naming::Made("ecs", "account-setting"), tags: |_r| Vec::new();
+    /// Load balancers.
+    load_balancers: elasticloadbalancing::LoadBalancer = "elasticloadbalancing:LoadBalancer", "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "elasticloadbalancing:DescribeLoadBalancers", id: |r| &r.load_balancer_arn, name: |r| &r.load_balancer_name, arn: Naming::Given,
+        tags: |r| r.tags.known().map_or_else(|_| Vec::new(), |tags| pairs!(tags, key, value));
+    /// Listeners of load balancers in front of containers.
+    listeners: elasticloadbalancing::Listener = "elasticloadbalancing:Listener", "AWS::ElasticLoadBalancingV2::Listener",
+        "elasticloadbalancing:DescribeListeners", id: |r| &r.listener_arn, name: |r| listener_name(&r.listener_arn), arn: Naming::Given,
+        tags: |r| r.tags.known().map_or_else(|_| Vec::new(), |tags| pairs!(tags, key, value));
+    /// Target groups.
+    target_groups: elasticloadbalancing::TargetGroup = "elasticloadbalancing:TargetGroup", "AWS::ElasticLoadBalancingV2::TargetGroup",
+        "elasticloadbalancing:DescribeTargetGroups", id: |r| &r.target_group_arn, name: |r| &r.target_group_name, arn: Naming::Given,
+        tags: |r| r.tags.known().map_or_else(|_| Vec::new(), |tags| pairs!(tags, key, value));
+    /// TLS policies that listeners name.
+    ssl_policies: elasticloadbalancing::SslPolicy = "elasticloadbalancing:SslPolicy", "AWS::ElasticLoadBalancingV2::SslPolicy",
+        "elasticloadbalancing:DescribeSSLPolicies", id: |r| &r.name, name: |r| &r.name, arn: Naming::Made("elasticloadbalancing", "ssl-policy"),
+        tags: |_r| Vec::new();
+    /// Subscriptions to Shield Advanced.
+    shield_subscriptions: shield::Subscription = "shield:Subscription", "AWS::Shield::Subscription", "shield:DescribeSubscription",
+        id: |_r| "", name: |_r| "Shield Advanced", arn: Naming::Made("shield", "subscription"), tags: |_r| Vec::new();
+    /// Private certificate authorities that Service Connect refers to.
+    certificate_authorities: acm_pca::CertificateAuthority = "acm-pca:CertificateAuthority", "AWS::ACMPCA::CertificateAuthority",
+        "acm-pca:DescribeCertificateAuthority", id: |r| &r.arn, name: |r| last_part(&r.arn), arn: Naming::Given, tags: |_r| Vec::new();
     /// VPCs.
     vpcs: ec2::Vpc = "ec2:Vpc", "AWS::EC2::VPC", "ec2:DescribeVpcs",
         id: |r| &r.vpc_id, name: |r| name_tag(&r.tags, &r.vpc_id), arn: Naming::Made("ec2", "vpc"), tags: |r| pairs!(r.tags, key, value);
