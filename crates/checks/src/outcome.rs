@@ -40,8 +40,8 @@ pub(crate) fn outcome(check: &'static Check, fixture: Fixture) -> Outcome {
 }
 
 fn run(check: &'static Check, fixture: Fixture) -> Evaluation {
-    let inventory = fixture.build();
-    let estate = Estate::new(&inventory);
+    let (inventory, thresholds) = fixture.build_with_thresholds();
+    let estate = Estate::with_thresholds(&inventory, thresholds);
     let selection = Selection::new(&[check.id.to_owned()], &[]).unwrap();
     let mut evaluation = evaluate(&estate, &selection, Options::default());
     evaluation.findings.retain(|finding| finding.resource.region.as_str() != "*");

@@ -233,15 +233,9 @@ pub(crate) fn trust_statements(role: Node<'_, Role>) -> Result<Vec<Statement<'_>
     })
 }
 
-/// The tag that says what class of data a resource handles.
-pub(crate) const DATA_CLASS_TAG: &str = "data-class";
-
-/// Values of [`DATA_CLASS_TAG`] for which law or contract asks for strict protection.
-pub(crate) const REGULATED_DATA_CLASSES: &[&str] = &["restricted", "pci", "phi"];
-
-/// The regulated data class that a resource is tagged with.
+/// The data class that a resource is tagged with, when law or contract asks for strict protection of it.
 pub(crate) fn regulated_data_class<T: Resource>(node: Node<'_, T>) -> Option<&str> {
-    node.tag(DATA_CLASS_TAG).filter(|class| REGULATED_DATA_CLASSES.iter().any(|regulated| class.eq_ignore_ascii_case(regulated)))
+    node.data_class().filter(|class| node.estate().thresholds().is_strict(class))
 }
 
 /// Whether a task runs on Fargate in Linux containers. Where the task does not say, its definition does.

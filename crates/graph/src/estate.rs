@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use plimsoll_model::aws::{ec2, ecs, iam, kms};
-use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource};
+use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
 use rustc_hash::FxHashMap;
 
 use crate::encryption::KeyUses;
@@ -14,6 +14,7 @@ use crate::{Confinement, Coverage, Launch, Link, Missing, Node};
 /// An inventory with its relations.
 pub struct Estate<'i> {
     inventory: &'i Inventory,
+    thresholds: Thresholds,
     coverage: Coverage<'i>,
     pub(crate) ids: Ids<'i>,
     pub(crate) relations: Relations,
@@ -100,10 +101,16 @@ fn positions<T: Resource>(list: &[Located<T>]) -> FxHashMap<&str, u32> {
 }
 
 impl<'i> Estate<'i> {
-    /// Builds the estate of an inventory.
+    /// Builds the estate of an inventory, to be judged by the default thresholds.
     pub fn new(inventory: &'i Inventory) -> Self {
+        Self::with_thresholds(inventory, Thresholds::default())
+    }
+
+    /// Builds the estate of an inventory, to be judged by these thresholds.
+    pub fn with_thresholds(inventory: &'i Inventory, thresholds: Thresholds) -> Self {
         let mut estate = Self {
             inventory,
+            thresholds,
             coverage: Coverage::new(inventory),
             ids: Ids::new(inventory),
             relations: Relations::default(),
@@ -124,6 +131,11 @@ impl<'i> Estate<'i> {
     /// What it was built from.
     pub fn inventory(&self) -> &'i Inventory {
         self.inventory
+    }
+
+    /// The limits and lists that judgements compare with.
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
     }
 
     /// What was read whole.

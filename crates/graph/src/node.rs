@@ -86,6 +86,21 @@ impl<'e, T: Resource> Node<'e, T> {
         self.data().tags().into_iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
     }
 
+    /// The class of its data, by its tag.
+    pub fn data_class(&self) -> Option<&'e str> {
+        self.tag(&self.estate.thresholds().data_class_tag)
+    }
+
+    /// The value of its isolation tag.
+    pub fn isolation(&self) -> Option<&'e str> {
+        self.estate.thresholds().isolation_tags.iter().find_map(|key| self.tag(key))
+    }
+
+    /// Whether its isolation tag asks for strict isolation.
+    pub fn is_strict(&self) -> bool {
+        self.isolation().is_some_and(|value| self.estate.thresholds().is_strict(value))
+    }
+
     /// How a finding refers to it.
     pub fn reference(&self) -> ResourceRef {
         let tags: BTreeMap<String, String> = self.data().tags().into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();

@@ -11,6 +11,8 @@ pub mod policy;
 mod responsibility;
 mod seen;
 mod snapshot;
+mod tag;
+mod thresholds;
 
 pub use arn::{AccountId, Arn, Region, partition_of};
 pub use finding::{
@@ -23,3 +25,5 @@ pub use responsibility::{
 };
 pub use seen::{Gap, Seen};
 pub use snapshot::{SCHEMA, SnapshotError, SnapshotWarning, create_private, open, read, read_compressed, write, write_file};
+pub use tag::{TagPattern, TagPatternError};
+pub use thresholds::{AcceptedMount, Thresholds};

@@ -7,7 +7,7 @@ use plimsoll_model::{LaunchKind, Severity};
 use serde_json::json;
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, nist, pci};
-use crate::reading::{DATA_CLASS_TAG, is_fargate_linux, regulated_data_class, takes_storage_key};
+use crate::reading::{is_fargate_linux, regulated_data_class, takes_storage_key};
 
 pub(crate) const CHECK: Check = Check {
     id: "ecs-cluster-fargate-storage-no-cmk",
@@ -64,7 +64,7 @@ fn judge(cluster: Node<'_, Cluster>) -> Judgement {
         "managedStorageConfiguration": storage,
         "runningFargateLinuxTasks": eligible,
         "capacityProviders": cluster.capacity_providers,
-        "dataClass": cluster.tag(DATA_CLASS_TAG),
+        "dataClass": cluster.data_class(),
     });
     let runs = match eligible {
         0 => "may run Fargate tasks".to_owned(),
@@ -130,5 +130,16 @@ mod tests {
         let account = fixture().cluster("shop", |cluster| cluster.capacity_providers.clear());
         assert_eq!(outcome(&CHECK, account.denied("ecs:ListTasks")), Unknown);
         assert_eq!(outcome(&CHECK, fixture().cluster("shop", with_key).denied("ecs:DescribeTasks")), Unknown);
+    }
+
+    #[test]
+    fn the_configuration_names_tag_and_values_of_regulated_data() {
+        let account = fixture().cluster("shop", |cluster| cluster.tags = vec![Tag { key: "class".to_owned(), value: "secret".to_owned() }]);
+        assert_eq!(outcome(&CHECK, account.clone()), Fail(Severity::Low));
+        let account = account.thresholds(|thresholds| {
+            "class".clone_into(&mut thresholds.data_class_tag);
+            thresholds.strict_values = vec!["Secret".to_owned()];
+        });
+        assert_eq!(outcome(&CHECK, account), Fail(Severity::Medium));
     }
 }

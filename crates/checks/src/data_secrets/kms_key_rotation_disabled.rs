@@ -49,9 +49,6 @@ pub(crate) const CHECK: Check = Check {
     evaluate: |estate, verdicts| verdicts.each(estate.keys(), judge),
 };
 
-/// The longest time between rotations, in days.
-const MAX_ROTATION_PERIOD: i32 = 365;
-
 fn judge(key: Node<'_, Key>) -> Judgement {
     let Some(metadata) = key.customer_managed()? else {
         return Ok(Verdict::NotApplicable);
@@ -70,12 +67,13 @@ fn judge(key: Node<'_, Key>) -> Judgement {
         return Ok(Verdict::NotApplicable);
     }
     let now = key.estate().inventory().header.finished_at;
+    let longest = i64::from(key.estate().thresholds().key_rotation_days);
     let rotation = key.data().rotation.known();
     if origin == "EXTERNAL" {
         // GetKeyRotationStatus shows an on-demand rotation only while it runs.
         let running = rotation.ok().and_then(Option::as_ref).and_then(|rotation| rotation.on_demand_rotation_start_date);
         let newest = metadata.creation_date.into_iter().chain(running).max();
-        if newest.is_some_and(|newest| days_between(newest, now) <= i64::from(MAX_ROTATION_PERIOD)) {
+        if newest.is_some_and(|newest| days_between(newest, now) <= longest) {
             return Ok(Verdict::Pass);
         }
         return if key_in_use(key)? { Err(Gap::not_collected("kms:ListKeyRotations").into()) } else { Ok(Verdict::NotApplicable) };
@@ -88,7 +86,7 @@ fn judge(key: Node<'_, Key>) -> Judgement {
     let period = rotation.and_then(|rotation| rotation.rotation_period_in_days);
     let problem = if !rotation.is_some_and(|rotation| rotation.key_rotation_enabled) {
         "is not rotated".to_owned()
-    } else if let Some(days) = period.filter(|days| *days > MAX_ROTATION_PERIOD) {
+    } else if let Some(days) = period.filter(|days| i64::from(*days) > longest) {
         format!("is rotated every {days} days only")
     } else {
         return Ok(Verdict::Pass);
@@ -188,5 +186,12 @@ mod tests {
     fn is_unknown_when_key_or_rotation_was_not_readable() {
         assert_eq!(outcome(&CHECK, used().each::<Key>(|key| key.rotation = gap("kms:GetKeyRotationStatus").into())), Unknown);
         assert_eq!(outcome(&CHECK, used().each::<Key>(|key| key.key_metadata = gap("kms:DescribeKey").into())), Unknown);
+    }
+
+    #[test]
+    fn the_configuration_sets_the_period() {
+        let account = used().each(rotation(true, Some(365)));
+        assert_eq!(outcome(&CHECK, account.clone()), Pass);
+        assert_eq!(outcome(&CHECK, account.thresholds(|thresholds| thresholds.key_rotation_days = 90)), Fail(Severity::Medium));
     }
 }

@@ -31,8 +31,6 @@ pub(crate) const CHECK: Check = Check {
     evaluate: |estate, verdicts| verdicts.each(estate.running_tasks(), judge),
 };
 
-/// Days after which a running task is too old.
-const MAX_DAYS: i64 = 45;
 const DAY: i64 = 24 * 60 * 60;
 
 fn judge(task: Node<'_, Task>) -> Judgement {
@@ -44,7 +42,7 @@ fn judge(task: Node<'_, Task>) -> Judgement {
         return Err(undecided(task, "ecs:DescribeTasks", "NoStartedAt", "the task does not tell when it started"));
     };
     let age = age(started_at, task.estate().inventory().header.finished_at);
-    if age <= MAX_DAYS * DAY {
+    if age <= i64::from(task.estate().thresholds().fargate_task_days) * DAY {
         return Ok(Verdict::Pass);
     }
     let is_standalone = task.group() == TaskGroup::Standalone;
@@ -117,5 +115,12 @@ mod tests {
     fn is_unknown_when_tasks_were_not_readable() {
         assert_eq!(outcome(&CHECK, fixture().shop().denied("ecs:DescribeTasks")), Unknown);
         assert_eq!(outcome(&CHECK, fixture().shop().each(|task: &mut ecs::Task| task.started_at = None)), Unknown);
+    }
+
+    #[test]
+    fn the_configuration_sets_the_age() {
+        let account = started("2026-06-01T00:00:00Z");
+        assert_eq!(outcome(&CHECK, account.clone()), Pass);
+        assert_eq!(outcome(&CHECK, account.thresholds(|thresholds| thresholds.fargate_task_days = 7)), Fail(Severity::Low));
     }
 }

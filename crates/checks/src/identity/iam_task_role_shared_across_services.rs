@@ -49,10 +49,6 @@ pub(crate) const CHECK: Check = Check {
     evaluate,
 };
 
-/// Tag by which blue and green deployments belong to one application.
-const APPLICATION_TAG: &str = "application";
-/// Tag that names who answers for a service.
-const OWNER_TAG: &str = "owner";
 /// The service that runs functions with a role.
 const LAMBDA: &str = "lambda.amazonaws.com";
 /// The service that gives roles to pods.
@@ -163,7 +159,9 @@ fn families<'e>(services: &[(Node<'e, Service>, &'e str)]) -> Vec<&'e str> {
     let mut names = BTreeSet::new();
     let mut pairs = BTreeSet::new();
     for (service, family) in services {
-        let pair = service.tag(APPLICATION_TAG).and_then(|application| Some((application, without_colour(family)?)));
+        let pair = service
+            .tag(&service.estate().thresholds().application_tag)
+            .and_then(|application| Some((application, without_colour(family)?)));
         if pair.is_none_or(|pair| pairs.insert(pair)) {
             names.insert(*family);
         }
@@ -208,7 +206,7 @@ fn mentions(document: &Value) -> bool {
 }
 
 fn has_one_owner(services: &[(Node<'_, Service>, &str)]) -> bool {
-    let mut owners = services.iter().map(|(service, _)| service.tag(OWNER_TAG));
+    let mut owners = services.iter().map(|(service, _)| service.tag(&service.estate().thresholds().owner_tag));
     let first = owners.next().flatten();
     first.is_some() && owners.all(|owner| owner == first)
 }
@@ -354,5 +352,15 @@ mod tests {
     fn is_unknown_when_roles_were_not_readable() {
         assert_eq!(outcome_of(one().denied("iam:GetAccountAuthorizationDetails")), Unknown);
         assert_eq!(outcome_of(one().denied("ecs:ListServices")), Unknown);
+    }
+
+    #[test]
+    fn the_configuration_names_the_tags() {
+        let account = two("web", "api").each(tagged("squad", "checkout"));
+        assert_eq!(outcome_of(account.clone()), Fail(Severity::Medium));
+        assert_eq!(outcome_of(account.thresholds(|thresholds| "squad".clone_into(&mut thresholds.owner_tag))), Fail(Severity::Low));
+        let account = two("web-blue", "web-green").each(tagged("app", "web"));
+        assert_eq!(outcome_of(account.clone()), Fail(Severity::Medium));
+        assert_eq!(outcome_of(account.thresholds(|thresholds| "app".clone_into(&mut thresholds.application_tag))), Pass);
     }
 }

@@ -33,23 +33,6 @@ pub(crate) const CHECK: Check = Check {
     evaluate: |_, verdicts| verdicts.each_definition(judge),
 };
 
-/// Names in image references that tell a sidecar; they count as whole words.
-const SIDECARS: &[&str] = &[
-    "envoy",
-    "service-connect",
-    "fluent-bit",
-    "fluentbit",
-    "firelens",
-    "datadog",
-    "datadoghq",
-    "otel",
-    "opentelemetry",
-    "xray",
-    "x-ray",
-    "cloudwatch-agent",
-    "nginx",
-];
-
 /// Programs that start and watch several others.
 const PROCESS_MANAGERS: &[&str] = &["supervisord", "s6-svscan", "runit", "runit-init", "runsvdir", "runsvdir-start"];
 
@@ -58,7 +41,7 @@ const POSSIBLE_PROCESS_MANAGERS: &[&str] = &["pm2", "pm2-runtime", "pm2-docker"]
 
 fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     let is_application = |container: &ContainerDefinition| {
-        container.essential != Some(false) && !container.port_mappings.is_empty() && !is_sidecar(definition.data(), container)
+        container.essential != Some(false) && !container.port_mappings.is_empty() && !is_sidecar(definition, container)
     };
     let applications = containers_where(definition, is_application);
     let managers = programs(definition, PROCESS_MANAGERS);
@@ -100,10 +83,11 @@ fn programs(definition: Node<'_, TaskDefinition>, managers: &[&str]) -> Vec<Stri
     containers.filter_map(|c| Some(format!("{} in container {}", started(c)?, c.name))).collect()
 }
 
-fn is_sidecar(definition: &TaskDefinition, container: &ContainerDefinition) -> bool {
+fn is_sidecar(definition: Node<'_, TaskDefinition>, container: &ContainerDefinition) -> bool {
+    let words = &definition.estate().thresholds().sidecar_images;
     container.firelens_configuration.is_some()
         || definition.proxy_configuration.as_ref().is_some_and(|proxy| proxy.container_name == container.name)
-        || SIDECARS.iter().any(|sidecar| has_word(&container.image, sidecar))
+        || words.iter().any(|word| has_word(&container.image, word))
 }
 
 /// Whether a text holds a word with nothing that belongs to a longer word on either side: `otel` is not in `hotel`.
@@ -181,5 +165,13 @@ mod tests {
     #[test]
     fn is_unknown_when_definitions_were_not_readable() {
         assert_eq!(outcome(&CHECK, fixture().denied("ecs:DescribeTaskDefinition")), Unknown);
+    }
+
+    #[test]
+    fn the_configuration_names_the_sidecars() {
+        let account = beside(ContainerDefinition { image: "acme/mesh-agent:2".to_owned(), ..container("mesh") });
+        assert_eq!(outcome(&CHECK, account.clone()), Fail(Severity::Informational));
+        let account = account.thresholds(|thresholds| thresholds.sidecar_images = vec!["mesh-agent".to_owned()]);
+        assert_eq!(outcome(&CHECK, account), Pass);
     }
 }

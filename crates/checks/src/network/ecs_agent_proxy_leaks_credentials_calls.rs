@@ -54,7 +54,7 @@ fn judge(host: Node<'_, ContainerInstance>) -> Judgement {
         return Ok(Verdict::NotApplicable);
     };
     let Some(data) = instance.data().user_data.known()? else {
-        return Ok(Verdict::Pass);
+        return without_proxy(host);
     };
     let unsettled = |code, message: &str| Err(undecided(instance, "ec2:DescribeInstanceAttribute", code, message));
     if let Some(reason) = &data.unreadable {
@@ -65,7 +65,7 @@ fn judge(host: Node<'_, ContainerInstance>) -> Judgement {
         return match data.configured_elsewhere {
             _ if computed("HTTP_PROXY") || computed("HTTPS_PROXY") => unsettled("ComputedUserData", "the script computes the value"),
             true => unsettled("ConfiguredElsewhere", "the script fetches or edits the agent's file"),
-            false => Ok(Verdict::Pass),
+            false => without_proxy(host),
         };
     };
     let missing = missing(data, instance.data());
@@ -92,6 +92,15 @@ fn judge(host: Node<'_, ContainerInstance>) -> Judgement {
         faults.push(format!("without exempting {}", listed(&missing)));
     }
     fail(format!("user data of {} sets proxy {} {}", host.name(), proxy.host, faults.join(" and ")), evidence).verdict()
+}
+
+/// Nothing leaks without a proxy, but an organization may ask for one.
+fn without_proxy(host: Node<'_, ContainerInstance>) -> Judgement {
+    if !host.estate().thresholds().require_proxy {
+        return Ok(Verdict::Pass);
+    }
+    let message = format!("user data of {} sets no proxy, which the organization asks for; the image may", host.name());
+    fail(message, json!({"HTTP_PROXY": null})).severity(Severity::Low).possible().verdict()
 }
 
 /// What should not go through the proxy, and does.
@@ -209,5 +218,13 @@ mod tests {
     #[test]
     fn does_not_apply_when_the_instance_has_ended() {
         assert_eq!(outcome(&CHECK, host(|_| {}).without::<ec2::Instance>()), NotApplicable);
+    }
+
+    #[test]
+    fn fails_as_low_without_a_proxy_only_where_the_configuration_asks_for_one() {
+        assert_eq!(outcome(&CHECK, host(|_| {})), Pass);
+        let required = |account: Fixture| account.thresholds(|thresholds| thresholds.require_proxy = true);
+        assert_eq!(outcome(&CHECK, required(host(|_| {}))), Fail(Severity::Low));
+        assert_eq!(outcome(&CHECK, required(host(|data| proxy(data, &EXEMPT)))), Pass);
     }
 }

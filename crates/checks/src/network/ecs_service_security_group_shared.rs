@@ -50,10 +50,6 @@ pub(crate) const CHECK: Check = Check {
     evaluate,
 };
 
-/// Keys of the isolation tag; the first that a service carries counts.
-const ISOLATION_KEYS: &[&str] = &["data-class", "isolation"];
-/// Values of the isolation tag that ask for strict isolation.
-const STRICT_VALUES: &[&str] = &["restricted", "pci", "phi"];
 /// Neighbours that evidence lists.
 const SHOWN: usize = 10;
 /// Neighbours that the message names.
@@ -63,6 +59,7 @@ const NAMED: usize = 5;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Kind<'e> {
     isolation: Option<&'e str>,
+    is_strict: bool,
     cluster: &'e str,
     is_behind_load_balancer: bool,
 }
@@ -70,14 +67,11 @@ struct Kind<'e> {
 impl Kind<'_> {
     fn of(service: Node<'_, Service>) -> Kind<'_> {
         Kind {
-            isolation: ISOLATION_KEYS.iter().find_map(|key| service.tag(key)),
+            isolation: service.isolation(),
+            is_strict: service.is_strict(),
             cluster: &service.data().cluster_arn,
             is_behind_load_balancer: !service.data().load_balancers.is_empty(),
         }
-    }
-
-    fn is_strict(&self) -> bool {
-        self.isolation.is_some_and(|value| STRICT_VALUES.iter().any(|strict| value.eq_ignore_ascii_case(strict)))
     }
 }
 
@@ -152,7 +146,7 @@ fn shared_group<'e>(link: Link<'e, SecurityGroup>, services: Vec<Node<'e, Servic
             None => classes.push(Class { kind, ports, members: vec![service], is_exposed: false }),
         }
     }
-    if classes.iter().any(|class| class.kind.is_strict()) {
+    if classes.iter().any(|class| class.kind.is_strict) {
         for class in &mut classes {
             class.is_exposed = class.members.iter().any(|&member| is_exposed(member));
         }
@@ -223,8 +217,8 @@ fn failure<'e>(service: Node<'e, Service>, group: &Shared<'e>, own: &Class<'e>, 
     let count: usize = harmful.iter().map(|class| class.members.len()).sum();
     let names: Vec<&str> = others().take(NAMED).map(|other| other.name()).collect();
     let told = if count > names.len() { format!("{} and {} more", names.join(", "), count - names.len()) } else { listed(&names) };
-    let is_severe = harmful.iter().any(|other| own.kind.is_strict() && other.is_exposed)
-        || own.is_exposed && harmful.iter().any(|other| other.kind.is_strict()) && is_exposed(service);
+    let is_severe = harmful.iter().any(|other| own.kind.is_strict && other.is_exposed)
+        || own.is_exposed && harmful.iter().any(|other| other.kind.is_strict) && is_exposed(service);
     let neighbours: Vec<_> = others()
         .take(SHOWN)
         .map(|other| {

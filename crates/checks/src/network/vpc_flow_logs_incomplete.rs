@@ -36,9 +36,6 @@ pub(crate) const CHECK: Check = Check {
 /// The interval, in seconds, in which a short-lived task comes and goes between two records.
 const LONG_INTERVAL: i32 = 600;
 
-/// A task outside services that started less than this many seconds ago counts as short-lived.
-const SHORT_LIVED: i64 = 3600;
-
 fn judge(log: Node<'_, FlowLog>) -> Judgement {
     let Some(workload) = log.workload().filter(|_| log.is_active()) else {
         return Ok(Verdict::NotApplicable);
@@ -109,7 +106,8 @@ fn traffic(log: Node<'_, FlowLog>) -> Traffic {
 /// Tasks that have ended are not in a snapshot: one that a caller started not long ago stands for them.
 fn has_short_lived_tasks(log: Node<'_, FlowLog>, workload: Workload<'_>) -> bool {
     let now = log.estate().inventory().header.finished_at.as_second();
-    let recent = |task: &Node<'_, Task>| task.started_at.is_some_and(|started| now - started.as_second() < SHORT_LIVED);
+    let short_lived = i64::from(log.estate().thresholds().flow_log_task_minutes) * 60;
+    let recent = |task: &Node<'_, Task>| task.started_at.is_some_and(|started| now - started.as_second() < short_lived);
     workload.tasks().any(|task| task.group() == TaskGroup::Standalone && recent(&task))
 }
 
@@ -184,5 +182,14 @@ mod tests {
     fn is_unknown_when_flow_logs_were_not_listed_or_do_not_tell() {
         assert_eq!(outcome(&CHECK, fixture().shop().denied("ec2:DescribeFlowLogs")), Unknown);
         assert_eq!(outcome(&CHECK, changed(|log| log.traffic_type = None)), Unknown);
+    }
+
+    #[test]
+    fn the_configuration_says_how_short_is_short() {
+        let account = changed(|log| log.max_aggregation_interval = Some(600))
+            .standalone_task("shop", "web", "t2", |task| task.started_at = Some(at("2026-06-15T11:30:00Z")))
+            .interface("t2", |_| {});
+        assert_eq!(outcome(&CHECK, account.clone()), Fail(Severity::Low));
+        assert_eq!(outcome(&CHECK, account.thresholds(|thresholds| thresholds.flow_log_task_minutes = 15)), Pass);
     }
 }

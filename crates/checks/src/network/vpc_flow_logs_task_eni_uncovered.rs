@@ -34,9 +34,6 @@ pub(crate) const CHECK: Check = Check {
     evaluate: |estate, verdicts| evaluate(estate, verdicts),
 };
 
-/// Of tasks that live less than this, in seconds, flow logs tell little.
-const LONG_RUNNING: i64 = 3600;
-
 /// How many tasks the evidence shows.
 const SHOWN: usize = 10;
 
@@ -64,6 +61,8 @@ fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
 
 fn places<'e>(estate: &'e Estate<'e>) -> Vec<Place<'e>> {
     let now = estate.inventory().header.finished_at.as_second();
+    // Of tasks that live less flow logs tell little.
+    let long_running = i64::from(estate.thresholds().flow_log_task_minutes) * 60;
     let mut places: Vec<Place<'e>> = Vec::new();
     let mut positions: FxHashMap<&'e str, usize> = FxHashMap::default();
     for task in estate.running_tasks() {
@@ -92,7 +91,7 @@ fn places<'e>(estate: &'e Estate<'e>) -> Vec<Place<'e>> {
             place.covered |= logged(estate, vpc_id);
         }
         // A task that is just coming up has no startedAt yet.
-        if task.started_at.is_none_or(|started| now - started.as_second() <= LONG_RUNNING) {
+        if task.started_at.is_none_or(|started| now - started.as_second() <= long_running) {
             continue;
         }
         place.long_running = true;
@@ -263,5 +262,12 @@ mod tests {
         assert_eq!(outcome(&CHECK, account()), Fail(Severity::Medium));
         let neither = account().without::<NetworkInterface>().denied("ec2:DescribeNetworkInterfaces");
         assert_eq!(outcome(&CHECK, neither), Unknown);
+    }
+
+    #[test]
+    fn the_configuration_says_how_long_is_long() {
+        let account = without_logs().each::<Task>(|task| task.started_at = Some(at("2026-06-15T11:30:00Z")));
+        assert_eq!(outcome(&CHECK, account.clone()), NotApplicable);
+        assert_eq!(outcome(&CHECK, account.thresholds(|thresholds| thresholds.flow_log_task_minutes = 15)), Fail(Severity::Medium));
     }
 }

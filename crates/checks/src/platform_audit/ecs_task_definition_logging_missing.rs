@@ -3,7 +3,7 @@
 
 use plimsoll_graph::{Estate, Node, Unknown};
 use plimsoll_model::aws::ecs::{ContainerDefinition, Service, TaskDefinition};
-use plimsoll_model::{Gap, Severity};
+use plimsoll_model::{Gap, Severity, Thresholds};
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
@@ -37,32 +37,6 @@ pub(crate) const CHECK: Check = Check {
 /// Drivers that keep logs on the host, where only an agent picks them up.
 const LOCAL_DRIVERS: [&str; 2] = ["json-file", "journald"];
 
-/// Parts of image names by which log agents are known.
-const LOG_AGENTS: [&str; 22] = [
-    "fluent-bit",
-    "fluentbit",
-    "fluentd",
-    "filebeat",
-    "logstash",
-    "elastic-agent",
-    "logspout",
-    "promtail",
-    "grafana/alloy",
-    "grafana/agent",
-    "timberio/vector",
-    "cloudwatch-agent",
-    "aws-otel-collector",
-    "opentelemetry-collector",
-    "datadog/agent",
-    "datadog-agent",
-    "newrelic/infrastructure",
-    "splunk-otel-collector",
-    "splunk/universalforwarder",
-    "sumologic/collector",
-    "dynatrace/oneagent",
-    "logdna-agent",
-];
-
 /// The log agent of a cluster's hosts.
 enum Agent {
     Runs,
@@ -80,9 +54,10 @@ fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
 
 fn agents<'e>(estate: &'e Estate<'e>) -> Agents<'e> {
     let mut agents = Agents::default();
+    let known = |container: &ContainerDefinition| is_log_agent(container, estate.thresholds());
     for service in estate.active_services().filter(|service| is_daemon(*service)) {
         let agent = match service.task_definition().map(plimsoll_graph::Link::known) {
-            Some(Ok(definition)) if definition.data().container_definitions.iter().any(is_log_agent) => Agent::Runs,
+            Some(Ok(definition)) if definition.data().container_definitions.iter().any(known) => Agent::Runs,
             Some(Ok(_)) | None => continue,
             Some(Err(unknown)) => Agent::Maybe(unknown),
         };
@@ -102,9 +77,9 @@ fn is_daemon(service: Node<'_, Service>) -> bool {
     service.scheduling_strategy.as_deref() == Some("DAEMON") && service.running_count > 0
 }
 
-fn is_log_agent(container: &ContainerDefinition) -> bool {
+fn is_log_agent(container: &ContainerDefinition, thresholds: &Thresholds) -> bool {
     let image = container.image.to_ascii_lowercase();
-    LOG_AGENTS.iter().any(|name| image.contains(name))
+    thresholds.log_agent_images.iter().any(|name| image.contains(&name.to_ascii_lowercase()))
 }
 
 fn judge(definition: Node<'_, TaskDefinition>, agents: &Agents<'_>) -> Judgement {
@@ -264,5 +239,13 @@ mod tests {
     #[test]
     fn is_unknown_when_definitions_were_not_readable() {
         assert_eq!(outcome(&CHECK, fixture().shop().denied("ecs:DescribeTaskDefinition")), Unknown);
+    }
+
+    #[test]
+    fn the_configuration_names_the_agents() {
+        let account = daemon(on_host(), "public.ecr.aws/acme/Shipper:1");
+        assert_eq!(outcome(&CHECK, account.clone()), Fail(Severity::Low));
+        let account = account.thresholds(|thresholds| thresholds.log_agent_images = vec!["acme/shipper".to_owned()]);
+        assert_eq!(outcome(&CHECK, account), Pass);
     }
 }

@@ -2,8 +2,8 @@
 //! scope; a failure names every sensitive path. Sockets of the container runtime have a check of their own.
 
 use plimsoll_graph::Node;
-use plimsoll_model::Severity;
 use plimsoll_model::aws::ecs::{ContainerDefinition, Device, TaskDefinition};
+use plimsoll_model::{Severity, Thresholds};
 use serde_json::json;
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, cis_docker, fail, nist};
@@ -62,9 +62,6 @@ const DIRECTORIES: &[&str] = &[
     "c:/programdata/amazon",
 ];
 
-/// Exact pairs of image and host path that are accepted, for agents such as log collectors.
-const ACCEPTED: &[(&str, &str)] = &[];
-
 /// Beginnings of devices that give no way out: FUSE and accelerators.
 const HARMLESS_DEVICES: &[&str] = &["/dev/fuse", "/dev/null", "/dev/nvidia", "/dev/neuron"];
 
@@ -80,7 +77,9 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     if definition.launch().only_fargate() {
         return Ok(Verdict::NotApplicable);
     }
-    let mounts: Vec<HostMount<'_>> = host_mounts(definition.data()).filter(is_sensitive).collect();
+    let mounts: Vec<HostMount<'_>> = host_mounts(definition.data())
+        .filter(|mount| is_sensitive(mount) && !is_accepted(mount, definition.estate().thresholds()))
+        .collect();
     let devices: Vec<(&ContainerDefinition, &Device)> = mapped_devices(definition.data()).collect();
     if mounts.is_empty() && devices.is_empty() {
         return Ok(Verdict::Pass);
@@ -105,9 +104,13 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
 /// The path itself, what lies below it and what contains it: `/var` holds `/var/lib/docker`.
 fn is_sensitive(mount: &HostMount<'_>) -> bool {
     let path = host_path(mount.source_path());
-    !holds_runtime_socket(&path)
-        && DIRECTORIES.iter().any(|directory| is_within(&path, directory) || is_within(directory, &path))
-        && !ACCEPTED.contains(&(mount.image(), path.as_str()))
+    !holds_runtime_socket(&path) && DIRECTORIES.iter().any(|directory| is_within(&path, directory) || is_within(directory, &path))
+}
+
+/// Whether the configuration lets this very image mount this very path, as it does for log collectors.
+fn is_accepted(mount: &HostMount<'_>, thresholds: &Thresholds) -> bool {
+    let accepted = &thresholds.accepted_host_mounts;
+    accepted.iter().any(|accepted| accepted.image == mount.image() && host_path(&accepted.path) == host_path(mount.source_path()))
 }
 
 fn mapped_devices(definition: &TaskDefinition) -> impl Iterator<Item = (&ContainerDefinition, &Device)> {
@@ -127,9 +130,9 @@ fn starts_with(beginnings: &[&str], path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_fixture::{Fixture, fixture, mounts};
-    use plimsoll_model::Severity;
+    use plimsoll_fixture::{Fixture, container, fixture, mounts};
     use plimsoll_model::aws::ecs::{Device, LinuxParameters};
+    use plimsoll_model::{AcceptedMount, Severity};
 
     use super::CHECK;
     use crate::outcome::{Fail, NotApplicable, Pass, Unknown, findings, outcome};
@@ -192,5 +195,17 @@ mod tests {
     #[test]
     fn is_unknown_when_definitions_were_not_readable() {
         assert_eq!(outcome(&CHECK, fixture().denied("ecs:DescribeTaskDefinition")), Unknown);
+    }
+
+    #[test]
+    fn passes_for_a_pair_of_image_and_path_that_the_configuration_accepts() {
+        let account = |image: &str, path: &str| {
+            let accepted = AcceptedMount { image: image.to_owned(), path: path.to_owned() };
+            fixture().on_ec2(mounts("/var/log/", true)).thresholds(|thresholds| thresholds.accepted_host_mounts = vec![accepted])
+        };
+        let image = container("app").image;
+        assert_eq!(outcome(&CHECK, account(&image, "/var/log")), Pass);
+        assert_eq!(outcome(&CHECK, account("other", "/var/log")), Fail(Severity::Medium));
+        assert_eq!(outcome(&CHECK, account(&image, "/etc")), Fail(Severity::Medium));
     }
 }

@@ -43,9 +43,6 @@ pub(crate) const CHECK: Check = Check {
     evaluate,
 };
 
-/// The keys that every resource needs; they compare without case.
-const REQUIRED_TAGS: [&str; 3] = ["owner", "environment", "data-class"];
-
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
     verdicts.each(estate.active_clusters(), |cluster| judge(cluster, "cluster"));
     verdicts.each(estate.active_services(), judge_service);
@@ -80,9 +77,10 @@ fn judge_service(service: Node<'_, Service>) -> Judgement {
     fail(message, evidence).verdict()
 }
 
-fn missing<T: Resource>(node: Node<'_, T>) -> Vec<&'static str> {
+fn missing<'e, T: Resource>(node: Node<'e, T>) -> Vec<&'e str> {
     let tags = node.data().tags();
-    REQUIRED_TAGS.into_iter().filter(|key| !tags.iter().any(|(name, _)| name.eq_ignore_ascii_case(key))).collect()
+    let required = node.estate().thresholds().required_tags.iter().map(String::as_str);
+    required.filter(|key| !tags.iter().any(|(name, _)| name.eq_ignore_ascii_case(key))).collect()
 }
 
 fn lacks(keys: &[&str]) -> String {
@@ -150,5 +148,14 @@ mod tests {
     fn is_unknown_when_services_were_not_readable() {
         assert_eq!(outcome(&CHECK, fixture().shop().denied("ecs:DescribeServices")), Unknown);
         assert_eq!(outcome(&CHECK, fixture().shop().denied("ecs:DescribeClusters")), Unknown);
+    }
+
+    #[test]
+    fn the_configuration_names_the_keys() {
+        let account = fixture().shop().thresholds(|thresholds| thresholds.required_tags = vec!["cost-center".to_owned()]);
+        let found = findings(&CHECK, account);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found.iter().all(|finding| finding.message.ends_with("lacks tag cost-center")), "{found:?}");
+        assert_eq!(outcome(&CHECK, fixture().shop().thresholds(|thresholds| thresholds.required_tags.clear())), Pass);
     }
 }
