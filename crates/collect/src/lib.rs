@@ -6,6 +6,7 @@
 
 mod api;
 mod ec2;
+mod ecr;
 mod ecs;
 mod error;
 mod failure;
@@ -21,6 +22,7 @@ mod scan;
 mod screen;
 mod secretsmanager;
 mod session;
+mod signer;
 mod statistics;
 mod sts;
 mod surroundings;
@@ -105,9 +107,11 @@ pub fn operations() -> Vec<&'static Operation> {
         regions::OPERATIONS,
         ecs::OPERATIONS,
         ec2::OPERATIONS,
+        ecr::OPERATIONS,
         iam::OPERATIONS,
         kms::OPERATIONS,
         secretsmanager::OPERATIONS,
+        signer::OPERATIONS,
     ];
     services.into_iter().flatten().collect()
 }

@@ -115,6 +115,9 @@ impl Scan<'_> {
                 }
                 let behind = surroundings::behind(self.session, &api, &inventory).await;
                 inventory.absorb(behind);
+            } else {
+                let named = surroundings::of_definitions(self.session, &api, &inventory).await;
+                inventory.absorb(named);
             }
             inventory
         };

@@ -5,7 +5,9 @@
 #![expect(missing_docs, reason = "fields are AWS's own: the reference named at the type describes them")]
 
 pub mod ec2;
+pub mod ecr;
 pub mod ecs;
 pub mod iam;
 pub mod kms;
 pub mod secretsmanager;
+pub mod signer;
