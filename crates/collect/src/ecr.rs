@@ -193,8 +193,7 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, containers: &Inventory) -> I
                 policies += 1;
                 listed += 1;
             }
-            let depth =
-                Depth { policies: used.is_some() || policies <= MAX_REPOSITORIES, images: used.is_some() || listed <= MAX_LISTED };
+            let depth = Depth { policies: used.is_some() || policies <= MAX_REPOSITORIES, images: used.is_some() || listed <= MAX_LISTED };
             ecr.repository(repository, used, depth)
         })
         .collect();
@@ -380,10 +379,8 @@ impl Ecr<'_> {
                 tags_in_use,
             }),
         };
-        let work: Vec<_> = wanted
-            .iter()
-            .map(|(digest, wanted)| self.image(name, arn, digest, wanted, &listing, details.get(digest).cloned()))
-            .collect();
+        let work: Vec<_> =
+            wanted.iter().map(|(digest, wanted)| self.image(name, arn, digest, wanted, &listing, details.get(digest).cloned())).collect();
         let read: Vec<Vec<Image>> = stream::iter(work).buffer_unordered(IMAGES_AT_ONCE).collect().await;
         // A part of an index may be used by itself too; what was asked about it then is more.
         let mut images: BTreeMap<String, Image> = BTreeMap::new();
@@ -469,7 +466,7 @@ impl Ecr<'_> {
 
         let is_index = match image.contents.known() {
             Ok(contents) => contents.is_index(),
-            Err(_) => image.image_detail.known().ok().and_then(Option::as_ref).is_some_and(is_index),
+            Err(_) => image.image_detail.known().ok().and_then(Option::as_ref).is_some_and(ImageDetail::is_index),
         };
         let parts = match image.contents.known() {
             Ok(contents) => parts(contents, wanted),
@@ -554,10 +551,6 @@ fn parts(contents: &ImageContents, wanted: &Wanted) -> BTreeSet<String> {
     contents.images_for(&platforms).take(limit).map(|part| part.digest.clone()).collect()
 }
 
-fn is_index(detail: &ImageDetail) -> bool {
-    detail.image_manifest_media_type.as_deref().is_some_and(|kind| kind.contains("image.index") || kind.contains("manifest.list"))
-}
-
 impl Listing {
     /// Whether it ended early, and did not fail: what is beyond can be asked for by itself.
     fn is_cut(&self) -> bool {
@@ -588,7 +581,8 @@ impl Listing {
         };
         let lines: BTreeSet<String> = own.iter().filter_map(|tag| tags::line(tag)).collect();
         let newer = self.images.iter().filter(|(other, detail)| *other != digest && is_container_image(detail));
-        let newer = newer.filter_map(|(other, detail)| Some((detail.image_pushed_at.filter(|at| *at > pushed)?, other, &detail.image_tags)));
+        let newer =
+            newer.filter_map(|(other, detail)| Some((detail.image_pushed_at.filter(|at| *at > pushed)?, other, &detail.image_tags)));
         let newer = newer.filter_map(|(at, other, tags)| {
             let tag = tags.iter().find(|tag| tags::line(tag).is_some_and(|line| lines.contains(&line)))?;
             Some((at, other, tag))

@@ -45,7 +45,8 @@ const ACCEPTED_MEDIA_TYPES: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 /// Configurations of containers; others belong to signatures, charts and the like.
-pub(super) const CONFIG_MEDIA_TYPES: [&str; 2] = ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+pub(super) const CONFIG_MEDIA_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 /// What an image says that it is built on.
 const BASE_KEYS: [&str; 2] = ["org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"];
 
@@ -220,9 +221,8 @@ impl Ecr<'_> {
         };
         let bytes = self.wire.download(self.api, OPERATION, image, &url, CONFIG_LIMIT).await?;
         self.verify(OPERATION, image, "configuration", &descriptor.digest, &bytes)?;
-        let document = serde_json::from_slice(&bytes).map_err(|error| {
-            self.malformed(OPERATION, image, &format!("the configuration is not one: {}", without_text(&error)))
-        })?;
+        let document = serde_json::from_slice(&bytes)
+            .map_err(|error| self.malformed(OPERATION, image, &format!("the configuration is not one: {}", without_text(&error))))?;
         Ok(image_config(self.detector(), document))
     }
 

@@ -51,8 +51,7 @@ impl Platforms {
 pub(super) fn find(api: &Api, inventory: &Inventory) -> InUse {
     let mut found = Finder { api, in_use: InUse::new() };
     let definitions = &inventory.task_definitions;
-    let by_arn: BTreeMap<&str, _> =
-        definitions.iter().map(|located| (located.data.task_definition_arn.as_str(), &located.data)).collect();
+    let by_arn: BTreeMap<&str, _> = definitions.iter().map(|located| (located.data.task_definition_arn.as_str(), &located.data)).collect();
     for definition in definitions {
         let platform = Platform::of_definition(&definition.data);
         for container in &definition.data.container_definitions {
@@ -79,9 +78,9 @@ struct Finder<'a> {
 impl Finder<'_> {
     fn add(&mut self, image: &str, runs: Option<&str>, platform: Option<Platform>) {
         let Some(reference) = ImageReference::parse(image) else { return };
-        let ours = reference.private_registry().is_some_and(|registry| {
-            registry.account == self.api.account().as_str() && registry.region == self.api.region().as_str()
-        });
+        let ours = reference
+            .private_registry()
+            .is_some_and(|registry| registry.account == self.api.account().as_str() && registry.region == self.api.region().as_str());
         if !ours {
             return;
         }

@@ -89,7 +89,9 @@ impl Ecr<'_> {
         let whole = pages.await.map_err(|gap| Gap { resource: Some(image.to_owned()), ..gap }).absent_on("ScanNotFoundException")?;
         Ok(whole.map(|whole| {
             scan.complete = whole;
-            scan.severe.sort_by(|a, b| (&a.severity, &a.fix_available, &a.exploit_available).cmp(&(&b.severity, &b.fix_available, &b.exploit_available)));
+            scan.severe.sort_by(|a, b| {
+                (&a.severity, &a.fix_available, &a.exploit_available).cmp(&(&b.severity, &b.fix_available, &b.exploit_available))
+            });
             scan
         }))
     }

@@ -12,7 +12,8 @@ pub(super) fn line(tag: &str) -> Option<String> {
         if index > 0 {
             line.push('-');
         }
-        if part.len() >= COMMIT && part.bytes().all(|byte| byte.is_ascii_hexdigit()) && part.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        if part.len() >= COMMIT && part.bytes().all(|byte| byte.is_ascii_hexdigit()) && part.bytes().any(|byte| byte.is_ascii_alphabetic())
+        {
             line.push('#');
             counts = true;
             continue;

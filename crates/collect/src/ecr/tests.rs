@@ -27,9 +27,10 @@ fn config(change: Value) -> String {
 fn running(tag: &str, digest: &str) -> Inventory {
     let image = format!("{HOST}/web:{tag}");
     let mut inventory = Inventory::default();
-    let definition: ecs::TaskDefinition = serde_json::from_value(json!({"taskDefinitionArn": "web:1", "requiresCompatibilities": ["FARGATE"],
+    let definition: ecs::TaskDefinition =
+        serde_json::from_value(json!({"taskDefinitionArn": "web:1", "requiresCompatibilities": ["FARGATE"],
         "containerDefinitions": [{"name": "web", "image": image}]}))
-    .unwrap();
+        .unwrap();
     let task: ecs::Task = serde_json::from_value(json!({"taskArn": "t1", "taskDefinitionArn": "web:1", "lastStatus": "RUNNING",
         "containers": [{"name": "web", "image": image, "imageDigest": digest}]}))
     .unwrap();
@@ -152,8 +153,10 @@ async fn secrets_in_history_are_told_by_place_and_checksums_are_none() {
 async fn of_an_index_the_platform_that_runs_is_read() {
     let (arm, amd) = (config(json!({"architecture": "arm64"})), config(json!({})));
     let (arm_manifest, amd_manifest) = (manifest(&arm), manifest(&amd));
-    let entry = |text: &str, os: &str, architecture: &str| json!({"mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "digest": digest(text), "size": text.len(), "platform": {"os": os, "architecture": architecture}});
+    let entry = |text: &str, os: &str, architecture: &str| {
+        json!({"mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": digest(text), "size": text.len(), "platform": {"os": os, "architecture": architecture}})
+    };
     let index = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
         "manifests": [entry(&arm_manifest, "linux", "arm64"), entry(&amd_manifest, "linux", "amd64"), entry("attestation", "unknown", "unknown")]})
     .to_string();
@@ -225,7 +228,8 @@ async fn findings_are_condensed_to_counts_and_examples() {
     });
     let found = read(&double, &running("1", &digest(&manifest))).await;
     let scan = found.image(&digest(&manifest)).scan.known().unwrap().clone().unwrap();
-    let severe: Vec<_> = scan.severe.iter().map(|group| (group.severity.as_str(), group.fix_available.as_deref().unwrap(), group.count)).collect();
+    let severe: Vec<_> =
+        scan.severe.iter().map(|group| (group.severity.as_str(), group.fix_available.as_deref().unwrap(), group.count)).collect();
     assert_eq!(severe, [("CRITICAL", "NO", 1), ("HIGH", "YES", 2)]);
     assert_eq!(scan.severe[1].examples[0].fixed_in_version.as_deref(), Some("3.1"));
     assert!(scan.complete);
@@ -264,7 +268,10 @@ async fn refusals_are_gaps_of_their_image_and_repository() {
     ] {
         let double = web(&manifest, &config).error(operation, "AccessDeniedException");
         let gaps = read(&double, &running("1", &digest(&manifest))).await.gaps;
-        assert_eq!(gaps.iter().map(|gap| (gap.operation.clone(), gap.resource.clone())).collect::<Vec<_>>(), [(format!("ecr:{operation}"), None)]);
+        assert_eq!(
+            gaps.iter().map(|gap| (gap.operation.clone(), gap.resource.clone())).collect::<Vec<_>>(),
+            [(format!("ecr:{operation}"), None)]
+        );
     }
 }
 
@@ -341,9 +348,8 @@ async fn an_index_of_ten_thousand_entries_is_cut() {
         .map(|number| json!({"digest": digest(&number.to_string()), "platform": {"os": "linux", "architecture": "amd64"}}))
         .collect();
     let index = json!({"mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}).to_string();
-    let double = Double::new()
-        .manifests(&[&index])
-        .json("DescribeImages", json!({"imageDetails": [detail(&digest(&index), &["1"], 1.7e9)]}));
+    let double =
+        Double::new().manifests(&[&index]).json("DescribeImages", json!({"imageDetails": [detail(&digest(&index), &["1"], 1.7e9)]}));
     let found = read(&double, &running("1", &digest(&index))).await;
     let contents = contents_of(found.image(&digest(&index)));
     assert_eq!((contents.manifest_count, contents.manifests.len()), (Some(10_000), 100));
@@ -366,12 +372,12 @@ async fn a_configuration_full_of_texts_is_judged_in_part_and_says_so() {
 
 #[tokio::test]
 async fn a_layer_is_never_fetched_even_when_it_is_named_as_configuration() {
-    let manifest = json!({"schemaVersion": 2, "config": {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digest("layer")},
+    let manifest =
+        json!({"schemaVersion": 2, "config": {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digest("layer")},
         "layers": [{"digest": digest("layer"), "size": 10}]})
-    .to_string();
-    let double = Double::new()
-        .manifests(&[&manifest])
-        .json("DescribeImages", json!({"imageDetails": [detail(&digest(&manifest), &["1"], 1.7e9)]}));
+        .to_string();
+    let double =
+        Double::new().manifests(&[&manifest]).json("DescribeImages", json!({"imageDetails": [detail(&digest(&manifest), &["1"], 1.7e9)]}));
     let found = read(&double, &running("1", &digest(&manifest))).await;
     assert!(matches!(contents_of(found.image(&digest(&manifest))).config, Seen::Known(None)));
     assert_eq!(double.count("GetDownloadUrlForLayer"), 0);

@@ -439,3 +439,10 @@ impl Image {
         format!("{repository_arn}/{digest}")
     }
 }
+
+impl ImageDetail {
+    /// Whether it is an index of images.
+    pub fn is_index(&self) -> bool {
+        self.image_manifest_media_type.as_deref().is_some_and(|kind| kind.contains("image.index") || kind.contains("manifest.list"))
+    }
+}

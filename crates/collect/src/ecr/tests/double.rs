@@ -63,12 +63,18 @@ impl Double {
     /// A registry with one repository `web`, without any policy, without images.
     pub(super) fn new() -> Self {
         Self::default()
-            .json("DescribeRepositories", json!({"repositories": [{"repositoryName": "web", "registryId": "111111111111",
+            .json(
+                "DescribeRepositories",
+                json!({"repositories": [{"repositoryName": "web", "registryId": "111111111111",
                 "repositoryArn": "arn:aws:ecr:eu-west-3:111111111111:repository/web", "createdAt": 1.7e9, "imageTagMutability": "MUTABLE",
-                "imageScanningConfiguration": {"scanOnPush": true}, "encryptionConfiguration": {"encryptionType": "AES256"}}]}))
+                "imageScanningConfiguration": {"scanOnPush": true}, "encryptionConfiguration": {"encryptionType": "AES256"}}]}),
+            )
             .json("GetRegistryScanningConfiguration", json!({"scanningConfiguration": {"scanType": "BASIC", "rules": []}}))
-            .json("BatchGetRepositoryScanningConfiguration", json!({"scanningConfigurations": [{"repositoryName": "web",
-                "scanOnPush": true, "scanFrequency": "SCAN_ON_PUSH", "appliedScanFilters": []}], "failures": []}))
+            .json(
+                "BatchGetRepositoryScanningConfiguration",
+                json!({"scanningConfigurations": [{"repositoryName": "web",
+                "scanOnPush": true, "scanFrequency": "SCAN_ON_PUSH", "appliedScanFilters": []}], "failures": []}),
+            )
             .error("GetRegistryPolicy", "RegistryPolicyNotFoundException")
             .error("GetSigningConfiguration", "SigningConfigurationNotFoundException")
             .json("DescribePullThroughCacheRules", json!({"pullThroughCacheRules": []}))
@@ -101,10 +107,14 @@ impl Double {
         let texts: BTreeMap<String, String> = manifests.iter().map(|text| (digest(text), (*text).to_owned())).collect();
         self.on("BatchGetImage", move |request| {
             let wanted = request["imageIds"][0]["imageDigest"].as_str().unwrap();
-            Body::Text(200, match texts.get(wanted) {
-                Some(text) => json!({"images": [{"imageManifest": text, "imageId": {"imageDigest": wanted}}], "failures": []}),
-                None => json!({"images": [], "failures": [{"failureCode": "ImageNotFound", "failureReason": "no such image"}]}),
-            }.to_string())
+            Body::Text(
+                200,
+                match texts.get(wanted) {
+                    Some(text) => json!({"images": [{"imageManifest": text, "imageId": {"imageDigest": wanted}}], "failures": []}),
+                    None => json!({"images": [], "failures": [{"failureCode": "ImageNotFound", "failureReason": "no such image"}]}),
+                }
+                .to_string(),
+            )
         })
     }
 
