@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use plimsoll_collect::{CollectError, Interrupt, RegionChoice, Settings};
+use plimsoll_collect::{Cache, CollectError, Interrupt, RegionChoice, Settings};
+use plimsoll_config::Config;
 use plimsoll_model::{Inventory, write_file};
 
 use crate::arguments::{CollectOptions, Target};
@@ -12,22 +13,26 @@ use crate::failure::{self, Failure};
 use crate::output::probe;
 use crate::screen::Screen;
 
-pub(crate) fn run(options: &CollectOptions, screen: &Screen) -> Result<ExitCode, Failure> {
+pub(crate) fn run(options: &CollectOptions, config: &Config, screen: &Screen) -> Result<ExitCode, Failure> {
     probe(&options.output)?;
-    let inventory = collect(&options.target, screen)?;
+    let inventory = collect(&options.target, config, screen)?;
     keep(&inventory, &options.output)?;
     screen.note(&format!(
-        "{}: {} resources, {} gaps, {} calls{}",
+        "{}: {} resources, {} gaps, {} calls{}{}",
         options.output.display(),
         inventory.len(),
         inventory.gaps.len(),
         inventory.call_totals().calls,
+        match inventory.call_totals().cached {
+            0 => String::new(),
+            cached => format!(", {cached} answers from the cache"),
+        },
         if inventory.header.complete { "" } else { ", interrupted" }
     ));
     for gap in inventory.gaps.iter().take(5) {
         screen.note(&format!("not read: {} in {} {} ({})", gap.operation, gap.account, gap.region, gap.code));
     }
-    Ok(exit_code(&inventory, options.require_complete))
+    Ok(exit_code(&inventory, options.require_complete.unwrap_or(config.output.require_complete)))
 }
 
 /// The exit code of a scan that ran.
@@ -43,16 +48,29 @@ pub(crate) fn exit_code(inventory: &Inventory, require_complete: bool) -> ExitCo
 }
 
 /// Reads what the options name. Ctrl-C ends it early with what was read.
-pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Failure> {
+pub(crate) fn collect(target: &Target, config: &Config, screen: &Screen) -> Result<Inventory, Failure> {
+    with_settings(target, config, screen, async |settings| plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await)
+}
+
+/// Runs what asks AWS, with the settings that the options and the configuration name.
+pub(crate) fn with_settings<T>(
+    target: &Target,
+    config: &Config,
+    screen: &Screen,
+    run: impl AsyncFnOnce(Settings) -> Result<T, CollectError>,
+) -> Result<T, Failure> {
+    let cache = cache(target, config);
+    let (role_arn, external_id) = role(target, config)?;
     let settings = Settings {
-        profile: target.profile.clone(),
-        regions: regions(&target.region),
-        role_arn: target.role_arn.clone(),
-        external_id: target.external_id.clone(),
-        concurrency: usize::from(target.concurrency),
-        timeout: Duration::from_secs(target.timeout),
-        all_revisions: target.all_revisions,
+        profile: target.profile.clone().or_else(|| config.profile.clone()),
+        regions: regions(if target.region.is_empty() { &config.regions } else { &target.region }),
+        role_arn,
+        external_id,
+        concurrency: usize::from(target.concurrency.unwrap_or(config.collect.concurrency)),
+        timeout: Duration::from_secs(target.timeout.unwrap_or(config.collect.timeout)),
+        all_revisions: target.all_revisions.unwrap_or(config.collect.all_revisions),
         fingerprint_key: target.fingerprint_key.as_ref().map(|key| key.clone().into_bytes()),
+        cache: cache.clone(),
         progress: screen.progress(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -60,9 +78,12 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
         .enable_all()
         .build()
         .map_err(|error| Failure::nothing_scanned(error, "the system refuses threads or sockets"))?;
-    let collected = runtime.block_on(async { plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await });
+    let collected = runtime.block_on(run(settings));
     // Requests that hang must not hold up the end.
     runtime.shutdown_background();
+    if let Some(trouble) = cache.and_then(|cache| cache.trouble()) {
+        screen.note(&format!("{trouble}: {}", trouble.hint()));
+    }
     collected.map_err(|error| {
         let hint = error.hint();
         match error {
@@ -73,6 +94,39 @@ pub(crate) fn collect(target: &Target, screen: &Screen) -> Result<Inventory, Fai
             _ => Failure::nothing_scanned(error, hint),
         }
     })
+}
+
+/// The cache that the options or the environment name. Without a home directory there is none.
+fn cache(target: &Target, config: &Config) -> Option<Cache> {
+    let of_file = &config.collect.cache;
+    let size = u64::from(target.cache_size.unwrap_or(of_file.max_mib)) << 20;
+    if target.no_cache || (!of_file.enabled && target.cache_dir.is_none()) {
+        return None;
+    }
+    if let Some(chosen) = target.cache_dir.as_ref().or(of_file.directory.as_ref()) {
+        return Some(Cache::chosen(chosen.clone(), size));
+    }
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // The XDG specification has relative paths ignored.
+    let of_user = || {
+        let base = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+        let base = base.or_else(|| variable("HOME").filter(|path| path.is_absolute()).map(|home| home.join(".cache")))?;
+        Some(base.join("plimsoll"))
+    };
+    Some(Cache::new(variable("PLIMSOLL_CACHE_DIR").or_else(of_user)?, size))
+}
+
+/// The role to assume, and its external id.
+fn role(target: &Target, config: &Config) -> Result<(Option<String>, Option<String>), Failure> {
+    let accounts = &config.accounts;
+    if target.role_arn.is_some() {
+        return Ok((target.role_arn.clone(), target.external_id.clone()));
+    }
+    if accounts.role_arns.len() > 1 || !accounts.ids.is_empty() || accounts.org {
+        let error = anyhow::anyhow!("the configuration names several accounts, and this version reads one at a time");
+        return Err(Failure::usage(error, "name one role in accounts.role-arns, or pass --role-arn"));
+    }
+    Ok((accounts.role_arns.first().cloned(), accounts.external_id.clone()))
 }
 
 fn regions(names: &[String]) -> RegionChoice {

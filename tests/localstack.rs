@@ -5,12 +5,13 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use common::{against, assert_valid, json, stderr, stdout};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn localstack() -> String {
     std::env::var("PLIMSOLL_LOCALSTACK").expect("run `make test`: it starts LocalStack and names it in PLIMSOLL_LOCALSTACK")
@@ -298,5 +299,99 @@ fn a_denied_operation_is_a_gap_and_never_a_pass() {
             let new: Vec<_> = passes(&result).difference(&before).cloned().collect();
             assert!(new.is_empty(), "without {operation} these pass: {new:?}");
         }
+    }
+}
+
+/// What a script of `localstack/` prints.
+fn script(arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new(folder().join("run.sh"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn every_declared_operation_is_one_of_aws() {
+    let declared: Vec<String> = plimsoll_collect::operations().iter().map(|operation| operation.id()).collect();
+    assert_eq!(script(&["operations.py"], &(declared.join("\n") + "\necs:ListNothing\n")), "ecs:ListNothing\n");
+}
+
+/// Writes the template of `plimsoll permissions`, deploys it, and gives what is then in each account.
+fn deployed(options: &[&str], arguments: &[&str]) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let output = against(&localstack(), SCANNER).args(["permissions", "-o"]).arg(folder.path()).args(options).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let template = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let endpoint = localstack();
+    let mut words = vec!["deploy.py", "--endpoint", &endpoint, template.to_str().unwrap()];
+    words.extend(arguments);
+    serde_json::from_str(&script(&words, "")).unwrap()
+}
+
+/// The account that plimsoll runs in.
+const SCANNER: &str = "333333330000";
+
+/// The actions that the policies of a deployed role allow.
+fn allowed(account: &Value) -> BTreeSet<&str> {
+    let documents = account["policies"].as_array().unwrap().iter();
+    let statements = documents.flat_map(|document| document["Statement"].as_array().unwrap());
+    statements
+        .flat_map(|statement| {
+            assert_eq!(statement["Effect"], "Allow");
+            statement["Action"].as_array().unwrap().iter().map(|action| action.as_str().unwrap())
+        })
+        .collect()
+}
+
+fn declared() -> BTreeSet<&'static str> {
+    plimsoll_collect::operations().iter().map(|operation| operation.permission).collect()
+}
+
+#[test]
+fn a_stack_set_makes_the_role_that_a_scan_assumes() {
+    let _permitted = permitted();
+    let options = ["--format", "stackset", "--trusted-principal", SCANNER, "--external-id", "shop-0815"];
+    let accounts = deployed(&options, &["--stack-set"]);
+    assert_eq!(accounts.len(), 2);
+    for account in &accounts {
+        assert_eq!(account["status"], "CREATE_COMPLETE");
+        let trust = &account["role"]["AssumeRolePolicyDocument"]["Statement"];
+        assert_eq!(
+            *trust,
+            json!([{"Sid": "Scanner", "Effect": "Allow", "Action": "sts:AssumeRole",
+                "Principal": {"AWS": format!("arn:aws:iam::{SCANNER}:root")},
+                "Condition": {"StringEquals": {"sts:ExternalId": "shop-0815"}}}])
+        );
+        assert_eq!(allowed(account), declared());
+        let id = account["account"].as_str().unwrap();
+        assert_eq!(account["role"]["Arn"], format!("arn:aws:iam::{id}:role/PlimsollReadOnly"));
+        // The emulator hands out sessions without looking at the trust, so that there is nothing to be refused here.
+        let role = account["role"]["Arn"].as_str().unwrap();
+        let scan = ["scan", "--region", "us-east-1", "--format", "json", "--role-arn", role, "--external-id", "shop-0815"];
+        let output = against(&localstack(), SCANNER).args(scan).output().unwrap();
+        assert_eq!(json(&output)["scan"]["accounts"], json!([id]), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_stack_makes_the_role_as_its_parameters_say() {
+    let scanner = format!("ScannerPrincipalArn=arn:aws:iam::{SCANNER}:role/scanner");
+    let with = deployed(&["--format", "stackset"], &[&scanner, "ExternalId=0815", "RoleName=Audit", "MaxSessionDuration=7200"]);
+    let without = deployed(&["--format", "cloudformation"], &[&scanner]);
+    let trust = |account: &Value| account["role"]["AssumeRolePolicyDocument"]["Statement"][0].clone();
+    assert_eq!(with[0]["role"]["RoleName"], "Audit");
+    assert_eq!(with[0]["role"]["MaxSessionDuration"], 7200);
+    assert_eq!(trust(&with[0])["Condition"], json!({"StringEquals": {"sts:ExternalId": "0815"}}));
+    assert_eq!(trust(&without[0]).get("Condition"), None);
+    for account in [&with[0], &without[0]] {
+        assert_eq!(trust(account)["Principal"], json!({"AWS": format!("arn:aws:iam::{SCANNER}:role/scanner")}));
+        assert_eq!(allowed(account), declared());
     }
 }

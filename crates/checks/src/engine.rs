@@ -1,24 +1,32 @@
 //! Runs checks over an estate and turns judgements into findings: identity, context, coverage, order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plimsoll_graph::{Estate, Node};
 use plimsoll_model::aws::ecs::TaskDefinition;
 use plimsoll_model::{
-    AccountId, Arn, Compliance, Confidence, Finding, Gap, LaunchKind, Region, Remediation, Resource, ResourceRef, Severity, Status,
-    Summary, finding_id, partition_of,
+    AccountId, Arn, Compliance, Confidence, Exception, ExceptionUse, Finding, Gap, LaunchKind, Region, Remediation, Resource, ResourceRef,
+    Severity, Status, Summary, finding_id, partition_of,
 };
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::check::{Check, Failure, Judgement, Responsibility, Verdict};
+use crate::overrides;
 use crate::registry::CHECKS;
 
-/// What to report.
-#[derive(Clone, Copy, Debug, Default)]
+/// What to report, and what the configuration says of findings.
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Report passed verdicts too.
     pub include_passed: bool,
+    /// Report suppressed findings too.
+    pub include_suppressed: bool,
+    /// Severities that replace the judged ones, by check.
+    pub severities: BTreeMap<String, Severity>,
+    /// Findings that are accepted; of several that name a finding the first gives the reason.
+    pub exceptions: Vec<Exception>,
 }
 
 /// The checks to run.
@@ -122,8 +130,10 @@ pub struct Evaluation {
     pub findings: Vec<Finding>,
     /// Counts of all verdicts.
     pub summary: Summary,
-    /// Every verdict on a resource of the inventory.
+    /// Every verdict on a resource of the inventory; exceptions and severities of the configuration leave it as it is.
     pub outcomes: Vec<Outcome>,
+    /// What became of the exceptions.
+    pub exceptions: Vec<ExceptionUse>,
 }
 
 /// Runs the selected checks.
@@ -134,7 +144,7 @@ pub fn evaluate<'e>(estate: &'e Estate<'e>, selection: &Selection, options: Opti
             estate,
             check,
             position,
-            options,
+            include_passed: options.include_passed,
             controls: Arc::new(check.controls()),
             holes: holes(estate, check),
             looked_clean: Vec::new(),
@@ -144,6 +154,8 @@ pub fn evaluate<'e>(estate: &'e Estate<'e>, selection: &Selection, options: Opti
         verdicts.report_holes();
         evaluation = verdicts.evaluation;
     }
+    let header = &estate.inventory().header;
+    overrides::apply(&mut evaluation, options, &header.scope, header.finished_at);
     Finding::sort(&mut evaluation.findings);
     evaluation
 }
@@ -178,7 +190,7 @@ pub struct Verdicts<'e> {
     estate: &'e Estate<'e>,
     check: &'static Check,
     position: u16,
-    options: Options,
+    include_passed: bool,
     controls: Arc<Compliance>,
     holes: Vec<Hole>,
     // Account and Region of resources that would pass but for a hole.
@@ -253,7 +265,7 @@ impl<'e> Verdicts<'e> {
 
     fn pass(&mut self, resource: impl FnOnce() -> ResourceRef) {
         self.evaluation.summary.pass += 1;
-        if self.options.include_passed {
+        if self.include_passed {
             let finding = self.finding(resource(), Status::Pass, self.check.severity, String::new(), Value::Null, "");
             self.evaluation.findings.push(finding);
         }
@@ -303,6 +315,7 @@ impl<'e> Verdicts<'e> {
             status,
             severity,
             base_severity: severity,
+            suppression: None,
             severity_reason: "".into(),
             confidence: Confidence::Certain,
             title: check.title.into(),

@@ -18,7 +18,7 @@ fn rests_on(check: &Check) -> impl Iterator<Item = &'static str> {
 }
 
 fn run(inventory: &Inventory) -> Evaluation {
-    evaluate(&Estate::new(inventory), &Selection::default(), Options { include_passed: true })
+    evaluate(&Estate::new(inventory), &Selection::default(), Options { include_passed: true, ..Options::default() })
 }
 
 fn denied(mut inventory: Inventory, operation: &str) -> Inventory {

@@ -9,6 +9,7 @@ mod laws;
 mod matrix;
 #[cfg(test)]
 mod outcome;
+mod overrides;
 mod reading;
 mod registry;
 mod result;

@@ -17,6 +17,7 @@ use plimsoll_secrets::Detector;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
+use crate::cache::Entries;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::progress::Line;
@@ -48,6 +49,7 @@ impl Operation {
 #[derive(Clone)]
 pub(crate) struct Api {
     place: Arc<Place>,
+    cache: Entries,
 }
 
 struct Place {
@@ -73,7 +75,17 @@ impl Api {
     ) -> Self {
         let permits = Semaphore::new(concurrency.max(1));
         let (gaps, dead) = Default::default();
-        Self { place: Arc::new(Place { account, region, permits, interrupt, detector, line, gaps, dead }) }
+        Self { place: Arc::new(Place { account, region, permits, interrupt, detector, line, gaps, dead }), cache: Entries::default() }
+    }
+
+    /// Lets collectors take what is immutable from the disk.
+    pub(crate) fn with_cache(self, cache: Entries) -> Self {
+        Self { cache, ..self }
+    }
+
+    /// What earlier scans kept. Empty and deaf when there is no cache.
+    pub(crate) fn cache(&self) -> &Entries {
+        &self.cache
     }
 
     /// The account that is asked.

@@ -5,20 +5,33 @@
 //! declares.
 
 mod api;
+mod cache;
+mod cloudtrail;
+mod cloudwatch;
+mod doctor;
 mod ec2;
 mod ecr;
 mod ecs;
+mod elasticfilesystem;
 mod error;
+mod events;
 mod failure;
 mod guard;
 mod iam;
 mod interrupt;
 mod kms;
+mod logs;
+mod network_firewall;
 mod progress;
+mod rds;
 mod regions;
 #[cfg(test)]
 mod replay;
+mod route53resolver;
+mod s3;
 mod scan;
+mod scheduler;
+mod scope;
 mod screen;
 mod secretsmanager;
 mod session;
@@ -36,9 +49,12 @@ use std::time::Duration;
 use plimsoll_model::Inventory;
 
 pub use api::Operation;
+pub use cache::{Cache, CacheError};
+pub use doctor::{Answer, Examination, Probe};
 pub use error::CollectError;
 pub use failure::Failure;
 pub use interrupt::Interrupt;
+pub use scope::resource_scope;
 
 /// What to collect, as whom, and how hard to try.
 #[derive(Clone, Debug)]
@@ -59,6 +75,8 @@ pub struct Settings {
     pub all_revisions: bool,
     /// Key of the fingerprints by which equal secrets are recognised; none, no fingerprints.
     pub fingerprint_key: Option<Vec<u8>>,
+    /// What earlier scans learned and what cannot have changed; none, everything is asked for.
+    pub cache: Option<Cache>,
     /// Whether to show progress on standard error.
     pub progress: bool,
 }
@@ -83,6 +101,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(30),
             all_revisions: false,
             fingerprint_key: None,
+            cache: None,
             progress: false,
         }
     }
@@ -100,6 +119,18 @@ pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Invent
     scan::scan(&session, settings, &interrupt).await
 }
 
+/// Finds out what an identity may read, with one small request for each operation.
+pub async fn examine(settings: &Settings, interrupt: Interrupt) -> Result<Examination, CollectError> {
+    regions::check_names(&settings.regions)?;
+    let _attention = interrupt.attention();
+    let session = tokio::select! {
+        biased;
+        () = interrupt.triggered() => return Err(CollectError::Interrupted),
+        session = session::Session::load(settings) => session,
+    };
+    scan::examine(&session, settings, &interrupt).await
+}
+
 /// Every operation that plimsoll may call. The guard refuses all others.
 pub fn operations() -> Vec<&'static Operation> {
     let services = [
@@ -110,6 +141,16 @@ pub fn operations() -> Vec<&'static Operation> {
         ecr::OPERATIONS,
         iam::OPERATIONS,
         kms::OPERATIONS,
+        cloudtrail::OPERATIONS,
+        cloudwatch::OPERATIONS,
+        elasticfilesystem::OPERATIONS,
+        events::OPERATIONS,
+        logs::OPERATIONS,
+        network_firewall::OPERATIONS,
+        rds::OPERATIONS,
+        route53resolver::OPERATIONS,
+        s3::OPERATIONS,
+        scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
         signer::OPERATIONS,
     ];

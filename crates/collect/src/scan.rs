@@ -9,6 +9,9 @@ use plimsoll_model::{AccountId, Header, Inventory, Region, SCHEMA, Scope};
 use plimsoll_secrets::Detector;
 
 use crate::api::{Api, Operation};
+use crate::cache::Entries;
+use crate::doctor::{self, Examination};
+use crate::ecs::Containers;
 use crate::error::CollectError;
 use crate::progress::Progress;
 use crate::session::Session;
@@ -25,6 +28,7 @@ struct Scan<'a> {
     interrupt: &'a Interrupt,
     account: AccountId,
     detector: Arc<Detector>,
+    cache: Entries,
     progress: Progress,
 }
 
@@ -43,10 +47,12 @@ pub(crate) async fn scan(session: &Session, settings: &Settings, interrupt: &Int
         interrupt,
         account,
         detector: Arc::new(Detector::new(settings.fingerprint_key.as_deref())),
+        cache: Entries::open(settings.cache.as_ref(), session.endpoint().as_deref(), settings.fingerprint_key.as_deref()),
         progress: Progress::new(settings.progress),
     };
     let collected = scan.account(&home).await;
     scan.progress.clear();
+    let taken = scan.cache.finish().await;
     let (mut inventory, regions) = collected?;
     inventory.header = Header {
         schema: SCHEMA,
@@ -60,6 +66,10 @@ pub(crate) async fn scan(session: &Session, settings: &Settings, interrupt: &Int
         calls: session.statistics().calls(),
         lines: 0,
     };
+    for (operation, answers) in taken {
+        tracing::info!(operation, answers, "taken from the cache");
+        inventory.header.calls.entry(operation.to_owned()).or_default().cached = answers;
+    }
     inventory.sort();
     Ok(inventory)
 }
@@ -101,8 +111,14 @@ impl Scan<'_> {
         let api = self.api(Region::new(name));
         let (ecs, ec2, kms) = (self.session.ecs(name), self.session.ec2(name), self.session.kms(name));
         let containers = async {
-            let (mut inventory, any) = ecs::collect(&api, &ecs, self.settings.all_revisions).await;
+            let mut containers = ecs::collect(&api, &ecs, self.settings.all_revisions).await;
             // A Region without clusters costs no request to EC2.
+            if containers.any {
+                let triggers = surroundings::triggers(self.session, &api, &containers.inventory).await;
+                containers.inventory.absorb(triggers);
+                ecs::started(&api, &ecs, &mut containers).await;
+            }
+            let Containers { mut inventory, any, .. } = containers;
             if any {
                 let (network, hosts, defaults, around) = join!(
                     ec2::network(&api, &ec2),
@@ -133,6 +149,26 @@ impl Scan<'_> {
     fn api(&self, region: Region) -> Api {
         let line = self.progress.line(region.as_str());
         let (account, detector) = (self.account.clone(), Arc::clone(&self.detector));
-        Api::new(account, region, self.settings.concurrency, self.interrupt.clone(), detector, line)
+        Api::new(account, region, self.settings.concurrency, self.interrupt.clone(), detector, line).with_cache(self.cache.clone())
     }
+}
+
+/// Asks what the session's identity may read: everything in the first Region, one listing of each service in the others.
+pub(crate) async fn examine(session: &Session, settings: &Settings, interrupt: &Interrupt) -> Result<Examination, CollectError> {
+    let home = regions::first(&settings.regions, session.region());
+    let Caller { account, arn } = sts::caller(session, settings, &home, interrupt).await?;
+    let detector = Arc::new(Detector::new(None));
+    let progress = Progress::new(settings.progress);
+    let api = |region: &str| {
+        let line = progress.line(region);
+        Api::new(account.clone(), region.into(), settings.concurrency, interrupt.clone(), Arc::clone(&detector), line)
+    };
+    let first = api(&home);
+    let listed = regions::to_scan(&first, &session.ec2(&home), &settings.regions, session.region()).await;
+    let regions = listed.unwrap_or_default();
+    let others = regions.iter().filter(|region| **region != home).map(|region| api(region));
+    let apis: Vec<Api> = std::iter::once(first).chain(others).collect();
+    let examination = doctor::examine(session, account.clone(), arn, &apis).await;
+    progress.clear();
+    Ok(examination)
 }

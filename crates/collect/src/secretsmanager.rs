@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 use plimsoll_model::aws::secretsmanager::Secret;
 use plimsoll_model::policy::PolicyDocument;
-use plimsoll_model::{Arn, Gap, Inventory, Seen};
+use plimsoll_model::{Arn, Gap, Inventory};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;

@@ -2,6 +2,7 @@
 //!
 //! Credentials, profiles and endpoints are what `aws-config` finds, as every AWS tool does.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -16,6 +17,7 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_types::service_config::ServiceConfigKey;
 
 use crate::Settings;
 use crate::guard::Guard;
@@ -31,6 +33,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const OPERATION_TIMEOUT_FACTOR: u32 = 4;
 /// Attempts for the first request, which finds out whether anybody is there.
 const FIRST_MAX_ATTEMPTS: u32 = 3;
+/// The services whose answers the cache keeps, by their name in configuration files.
+const CACHED_SERVICES: &[&str] = &["ECS", "ECR"];
 /// How long the first request waits for an answer to begin.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -105,6 +109,16 @@ impl Session {
     /// Whether all services are reached at one place, so that a Region's name tells nothing about its endpoint.
     pub(crate) fn has_endpoint(&self) -> bool {
         self.sdk.endpoint_url().is_some()
+    }
+
+    /// Where the services whose answers are cached are reached, if not at AWS's own endpoints.
+    pub(crate) fn endpoint(&self) -> Option<String> {
+        let own = CACHED_SERVICES.iter().filter_map(|service| {
+            let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
+            self.sdk.service_config()?.load_config(key)
+        });
+        let all: BTreeSet<String> = own.chain(self.sdk.endpoint_url().map(ToOwned::to_owned)).collect();
+        (!all.is_empty()).then(|| all.into_iter().collect::<Vec<_>>().join(" "))
     }
 
     /// Requests so far.

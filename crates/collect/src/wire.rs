@@ -113,6 +113,7 @@ pub(crate) struct Wire {
     service: &'static Service,
     sdk: SdkConfig,
     region: String,
+    host_prefix: String,
     statistics: Statistics,
     /// Bytes that an answer may have.
     limit: u64,
@@ -123,12 +124,18 @@ const ANSWER_LIMIT: u64 = 64 << 20;
 
 impl Wire {
     pub(crate) fn new(sdk: &SdkConfig, service: &'static Service, region: &str, statistics: Statistics) -> Self {
-        Self { service, sdk: sdk.clone(), region: service.region(region).to_owned(), statistics, limit: ANSWER_LIMIT }
+        let (region, host_prefix) = (service.region(region).to_owned(), String::new());
+        Self { service, sdk: sdk.clone(), region, host_prefix, statistics, limit: ANSWER_LIMIT }
     }
 
     /// The same client, whose answers may have so many bytes.
     pub(crate) fn with_limit(&self, limit: u64) -> Self {
         Self { limit, ..self.clone() }
+    }
+
+    /// Asks at a host whose name begins with an account, as S3 Control wants it; an endpoint of one's own is asked as it is.
+    pub(crate) fn for_account(self, account: &str) -> Self {
+        Self { host_prefix: format!("{account}."), ..self }
     }
 
     /// Sends a request that is about no single resource.
@@ -203,7 +210,7 @@ impl Wire {
     {
         let Service { protocol, prefix, .. } = *self.service;
         let name = operation.name;
-        let url = match endpoint::url(&self.sdk, self.service, &self.region).await {
+        let url = match endpoint::url(&self.sdk, self.service, &self.region, &self.host_prefix).await {
             Ok(url) => url,
             Err(error) => return Err(SdkError::construction_failure(error)),
         };

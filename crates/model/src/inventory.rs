@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{ec2, ecr, ecs, iam, kms, secretsmanager, signer};
+use crate::aws::{
+    cloudtrail, cloudwatch, ec2, ecr, ecs, elasticfilesystem, events, iam, kms, logs, network_firewall, rds, route53resolver, s3,
+    scheduler, secretsmanager, signer,
+};
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
 /// A resource type: how its instances are named, and what AWS calls the type.
@@ -93,6 +96,14 @@ pub struct CallStatistics {
     pub calls: u64,
     /// Answers that said "slow down".
     pub throttled: u64,
+    /// Answers that a cache of earlier scans gave instead, without a request.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 macro_rules! kinds {
@@ -224,6 +235,8 @@ enum Naming {
     Given,
     /// `arn:PARTITION:SERVICE:REGION:ACCOUNT:PREFIX/ID`.
     Made(&'static str, &'static str),
+    /// `arn:PARTITION:s3:::ID`.
+    Bucket,
 }
 
 impl Naming {
@@ -237,6 +250,7 @@ impl Naming {
                     format!("arn:{partition}:{service}:{region}:{account}:{prefix}/{id}")
                 })
             }
+            Self::Bucket => Cow::Owned(format!("arn:{}:s3:::{id}", partition_of(region.as_str()))),
             Self::Given => Cow::Borrowed(id),
         }
     }
@@ -391,6 +405,55 @@ kinds! {
     /// KMS keys.
     keys: kms::Key = "kms:Key", "AWS::KMS::Key", "kms:DescribeKey",
         id: |r| &r.key_id, name: |r| r.aliases.first().map_or_else(|| last_part(&r.key_id), String::as_str), arn: Naming::Given, tags: |_r| Vec::new();
+    /// CloudTrail trails that record in a Region.
+    trails: cloudtrail::Trail = "cloudtrail:Trail", "AWS::CloudTrail::Trail", "cloudtrail:DescribeTrails",
+        id: |r| &r.trail_arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Stores of CloudTrail Lake.
+    event_data_stores: cloudtrail::EventDataStore = "cloudtrail:EventDataStore", "AWS::CloudTrail::EventDataStore", "cloudtrail:ListEventDataStores",
+        id: |r| &r.event_data_store_arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// What CloudTrail recorded of keys.
+    key_events: cloudtrail::KeyEvents = "cloudtrail:KeyEvents", "AWS::CloudTrail::KeyEvents", "cloudtrail:LookupEvents",
+        id: |r| &r.key_arn, name: |r| last_part(&r.key_arn), arn: Naming::Given, tags: |_r| Vec::new();
+    /// Alarms on the metrics of metric filters.
+    metric_alarms: cloudwatch::MetricAlarms = "cloudwatch:MetricAlarms", "AWS::CloudWatch::Alarm", "cloudwatch:DescribeAlarmsForMetric",
+        id: |r| &r.metric, name: |r| &r.metric_name, arn: Naming::Made("cloudwatch", "metric"), tags: |_r| Vec::new();
+    /// EFS file systems that task definitions mount.
+    file_systems: elasticfilesystem::FileSystem = "elasticfilesystem:FileSystem", "AWS::EFS::FileSystem",
+        "elasticfilesystem:DescribeFileSystems", id: |r| &r.file_system_id, name: |r| r.name.as_deref().unwrap_or(&r.file_system_id),
+        arn: Naming::Made("elasticfilesystem", "file-system"), tags: |r| pairs!(r.tags, key, value);
+    /// Rules of EventBridge.
+    rules: events::Rule = "events:Rule", "AWS::Events::Rule", "events:ListRules",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Log groups of CloudWatch Logs that something collected names.
+    log_groups: logs::LogGroup = "logs:LogGroup", "AWS::Logs::LogGroup", "logs:DescribeLogGroups",
+        id: |r| &r.log_group_name, name: |r| &r.log_group_name, arn: Naming::Made("logs", "log-group"), tags: |_r| Vec::new();
+    /// Firewalls of AWS Network Firewall.
+    firewalls: network_firewall::Firewall = "network-firewall:Firewall", "AWS::NetworkFirewall::Firewall", "network-firewall:ListFirewalls",
+        id: |r| &r.firewall_arn, name: |r| &r.firewall_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// RDS instances in the VPCs of containers.
+    db_instances: rds::DbInstance = "rds:DBInstance", "AWS::RDS::DBInstance", "rds:DescribeDBInstances",
+        id: |r| &r.db_instance_arn, name: |r| &r.db_instance_identifier, arn: Naming::Given, tags: |r| pairs!(r.tag_list, key, value);
+    /// RDS clusters in the VPCs of containers.
+    db_clusters: rds::DbCluster = "rds:DBCluster", "AWS::RDS::DBCluster", "rds:DescribeDBClusters",
+        id: |r| &r.db_cluster_arn, name: |r| &r.db_cluster_identifier, arn: Naming::Given, tags: |r| pairs!(r.tag_list, key, value);
+    /// Associations of Route 53 Resolver DNS Firewall with VPCs.
+    dns_firewall_associations: route53resolver::FirewallRuleGroupAssociation = "route53resolver:FirewallRuleGroupAssociation",
+        "AWS::Route53Resolver::FirewallRuleGroupAssociation", "route53resolver:ListFirewallRuleGroupAssociations",
+        id: |r| &r.arn, name: |r| r.name.as_deref().unwrap_or(&r.id), arn: Naming::Given, tags: |_r| Vec::new();
+    /// Associations of Route 53 Resolver query logging with VPCs.
+    query_log_associations: route53resolver::QueryLogConfigAssociation = "route53resolver:ResolverQueryLogConfigAssociation",
+        "AWS::Route53Resolver::ResolverQueryLoggingConfigAssociation", "route53resolver:ListResolverQueryLogConfigAssociations",
+        id: |r| &r.id, name: |r| &r.id, arn: Naming::Made("route53resolver", "resolver-query-log-config-association"), tags: |_r| Vec::new();
+    /// S3 buckets that something collected names.
+    buckets: s3::Bucket = "s3:Bucket", "AWS::S3::Bucket", "s3:ListBuckets",
+        id: |r| &r.name, name: |r| &r.name, arn: Naming::Bucket, tags: |_r| Vec::new();
+    /// The accounts' own blocks of public access to buckets.
+    account_public_access_blocks: s3::AccountPublicAccessBlock = "s3:AccountPublicAccessBlock", "AWS::S3::AccountPublicAccessBlock",
+        "s3:GetAccountPublicAccessBlock", id: |_r| "", name: |_r| "S3 block public access",
+        arn: Naming::Made("s3", "account-public-access-block"), tags: |_r| Vec::new();
+    /// Schedules of EventBridge Scheduler that start tasks.
+    schedules: scheduler::Schedule = "scheduler:Schedule", "AWS::Scheduler::Schedule", "scheduler:ListSchedules",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
     /// Secrets of AWS Secrets Manager.
     secrets: secretsmanager::Secret = "secretsmanager:Secret", "AWS::SecretsManager::Secret", "secretsmanager:ListSecrets",
         id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
@@ -413,11 +476,12 @@ impl Inventory {
         self.list_mut().push(Located { account: account.clone(), region: region.clone(), data });
     }
 
-    /// Requests sent and answers that said "slow down", over all operations.
+    /// Requests sent, answers that said "slow down" and answers from a cache, over all operations.
     pub fn call_totals(&self) -> CallStatistics {
         self.header.calls.values().fold(CallStatistics::default(), |sum, one| CallStatistics {
             calls: sum.calls + one.calls,
             throttled: sum.throttled + one.throttled,
+            cached: sum.cached + one.cached,
         })
     }
 }

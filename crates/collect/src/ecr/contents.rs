@@ -16,10 +16,13 @@ use sha2::{Digest, Sha256};
 
 use super::{BATCH_GET_IMAGE, Ecr, GET_DOWNLOAD_URL_FOR_LAYER};
 use crate::api::Operation;
+use crate::cache::Kind;
 use crate::failure::Failure;
 use crate::screen::{self, Screen};
 use crate::wire::Ask;
 
+/// Manifest and configuration of a digest, on disk between scans.
+const CONTENTS: Kind = Kind { operation: "ecr:BatchGetImage", lifetime: None };
 /// Bytes that a manifest may have: ECR's own limit.
 const MANIFEST_LIMIT: usize = 4 << 20;
 /// Bytes that the answer with one manifest may have: it is escaped there.
@@ -148,6 +151,18 @@ impl Ecr<'_> {
     /// Everything that an image says of itself. It never changes for a digest, and so is the one thing here that need not
     /// be read twice.
     pub(super) async fn contents(&self, repository: &str, digest: &str, image: &str) -> Result<ImageContents, Gap> {
+        if let Some(kept) = self.api.cache().get(&CONTENTS, image).await {
+            return Ok(kept);
+        }
+        let contents = self.read_contents(repository, digest, image).await?;
+        // A configuration that could not be read may be another time.
+        if contents.config.known().is_ok() {
+            self.api.cache().put(&CONTENTS, image, &contents).await;
+        }
+        Ok(contents)
+    }
+
+    async fn read_contents(&self, repository: &str, digest: &str, image: &str) -> Result<ImageContents, Gap> {
         let manifest = self.manifest(repository, digest, image).await?;
         let document: Document = serde_json::from_str(&manifest.text).map_err(|error| {
             self.malformed(&BATCH_GET_IMAGE, image, &format!("the manifest of {digest} is not one: {}", without_text(&error)))

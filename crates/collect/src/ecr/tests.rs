@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use self::double::{Body, Double, digest, manifest};
 use super::{collect, contents};
 use crate::api::Api;
+use crate::cache::{Cache, Entries};
 
 const HOST: &str = "111111111111.dkr.ecr.eu-west-3.amazonaws.com";
 const SOON: Duration = Duration::from_secs(5);
@@ -394,4 +395,26 @@ async fn images_of_other_registries_are_not_asked_for() {
         assert_eq!(read(&double, &containers).await.images, []);
         assert_eq!(double.count("BatchGetImage"), 0);
     }
+}
+
+#[tokio::test]
+async fn what_an_image_says_of_itself_is_read_once_and_a_failure_is_asked_again() {
+    let config = config(json!({}));
+    let manifest = manifest(&config);
+    let folder = tempfile::tempdir().unwrap();
+    let entries = || Entries::open(Some(&Cache::chosen(folder.path().join("cache"), 1 << 20)), None, None);
+    let containers = running("1", &digest(&manifest));
+    let refused = web(&manifest, &config).error("GetDownloadUrlForLayer", "AccessDeniedException");
+    let api = Api::in_test().with_cache(entries());
+    collect(&api, &refused.wire(SOON).await, &containers).await;
+    assert_eq!(api.take_gaps().len(), 1);
+    let double = web(&manifest, &config);
+    let mut found = Vec::new();
+    for times in [1, 1] {
+        let api = Api::in_test().with_cache(entries());
+        found.push(collect(&api, &double.wire(SOON).await, &containers).await.container_images);
+        assert_eq!((double.count("BatchGetImage"), double.count("GetDownloadUrlForLayer")), (times, times));
+        assert_eq!(api.take_gaps(), []);
+    }
+    assert_eq!(found[0], found[1]);
 }

@@ -9,7 +9,7 @@ use aws_types::service_config::ServiceConfigKey;
 use super::Service;
 
 /// Where a service is asked.
-pub(super) async fn url(sdk: &SdkConfig, service: &Service, region: &str) -> Result<String, BoxError> {
+pub(super) async fn url(sdk: &SdkConfig, service: &Service, region: &str, host_prefix: &str) -> Result<String, BoxError> {
     if let Some(url) = configured(sdk, service) {
         return Ok(url);
     }
@@ -20,7 +20,7 @@ pub(super) async fn url(sdk: &SdkConfig, service: &Service, region: &str) -> Res
     let (ours, ecs) = if fips { (service.fips_host, "ecs-fips") } else { (service.host, "ecs") };
     let rest =
         endpoint.url().strip_prefix("https://").and_then(|host| host.strip_prefix(ecs)).ok_or("the SDK's ECS endpoint is unlike others")?;
-    Ok(format!("https://{ours}{rest}"))
+    Ok(format!("https://{host_prefix}{ours}{rest}"))
 }
 
 pub(super) fn configured(sdk: &SdkConfig, service: &Service) -> Option<String> {

@@ -20,28 +20,35 @@ pub(crate) struct Ask {
     method: &'static str,
     path: String,
     query: Vec<(String, String)>,
+    headers: Vec<(&'static str, String)>,
     body: Value,
 }
 
 impl Ask {
     /// The members of a request, by AWS's names: for awsJson and awsQuery.
     pub(crate) fn members(body: Value) -> Self {
-        Self { method: "POST", path: "/".to_owned(), query: Vec::new(), body }
+        Self { method: "POST", path: "/".to_owned(), query: Vec::new(), headers: Vec::new(), body }
     }
 
     /// GET with these path segments: for restJson and restXml.
     pub(crate) fn get(segments: &[&str]) -> Self {
-        Self { method: "GET", path: path(segments), query: Vec::new(), body: Value::Null }
+        Self { method: "GET", path: path(segments), query: Vec::new(), headers: Vec::new(), body: Value::Null }
     }
 
     /// POST with these path segments and a JSON body: for restJson.
     pub(crate) fn post(segments: &[&str], body: Value) -> Self {
-        Self { method: "POST", path: path(segments), query: Vec::new(), body }
+        Self { method: "POST", path: path(segments), query: Vec::new(), headers: Vec::new(), body }
     }
 
     /// Adds a query parameter.
     pub(crate) fn query(mut self, name: &str, value: &str) -> Self {
         self.query.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds a header.
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
         self
     }
 
@@ -92,6 +99,9 @@ impl Ask {
             if let Some(value) = value {
                 headers.try_insert(name, value)?;
             }
+        }
+        for (name, value) in self.headers {
+            headers.try_insert(name, value)?;
         }
         Ok(request)
     }

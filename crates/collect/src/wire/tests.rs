@@ -183,7 +183,7 @@ async fn what_writes_is_refused_before_anything_is_sent() {
 }
 
 async fn url(sdk: &SdkConfig, service: &Service, region: &str) -> String {
-    endpoint::url(sdk, service, service.region(region)).await.unwrap()
+    endpoint::url(sdk, service, service.region(region), "").await.unwrap()
 }
 
 #[tokio::test]
@@ -191,6 +191,8 @@ async fn endpoints_are_those_of_the_partition() {
     let sdk = crate::replay::config(Duration::from_secs(1));
     assert_eq!(url(&sdk, &JSON, "eu-west-3").await, "https://secretsmanager.eu-west-3.amazonaws.com");
     assert_eq!(url(&sdk, &JSON, "cn-north-1").await, "https://secretsmanager.cn-north-1.amazonaws.com.cn");
+    let control = endpoint::url(&sdk, &JSON, "eu-west-3", "111111111111.").await.unwrap();
+    assert_eq!(control, "https://111111111111.secretsmanager.eu-west-3.amazonaws.com");
     let global = Service { reach: Reach::Partition, host: "organizations", ..JSON };
     assert_eq!(url(&sdk, &global, "eu-west-3").await, "https://organizations.us-east-1.amazonaws.com");
     assert_eq!(url(&sdk, &global, "us-gov-east-1").await, "https://organizations.us-gov-west-1.amazonaws.com");

@@ -1,0 +1,37 @@
+//! Amazon EventBridge Scheduler (API version 2021-06-30).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Seen;
+use crate::aws::events::EcsParameters;
+
+macro_rules! aws {
+    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "PascalCase", default)]
+        pub struct $name { $($body)* }
+    )*};
+}
+
+aws! {
+    /// `ScheduleSummary` of a schedule that starts tasks, with its target.
+    Schedule {
+        pub arn: String,
+        pub name: String,
+        pub group_name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub state: Option<String>,
+        pub target: Seen<Target>,
+    }
+
+    /// `Target`, without what is passed to it.
+    Target {
+        pub arn: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub role_arn: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub ecs_parameters: Option<EcsParameters>,
+    }
+}
