@@ -19,7 +19,8 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::wire::{Ask, Protocol, Reach, Service};
 use crate::{
-    cloudtrail, cloudwatch, elasticfilesystem, events, logs, network_firewall, rds, route53resolver, s3, scheduler, secretsmanager,
+    cloudtrail, cloudwatch, ecr, elasticfilesystem, events, logs, network_firewall, rds, route53resolver, s3, scheduler, secretsmanager,
+    signer,
 };
 
 /// Requests that are prepared at a time; [`Api`] bounds those in flight.
@@ -83,6 +84,7 @@ const SERVICES: &[&Service] = &[
     &KMS,
     &cloudtrail::SERVICE,
     &cloudwatch::SERVICE,
+    &ecr::SERVICE,
     &elasticfilesystem::SERVICE,
     &events::SERVICE,
     &logs::SERVICE,
@@ -92,6 +94,7 @@ const SERVICES: &[&Service] = &[
     &s3::SERVICE,
     &scheduler::SERVICE,
     &secretsmanager::SERVICE,
+    &signer::SERVICE,
 ];
 
 const fn json_service(prefix: &'static str, id: &'static str, version: &'static str, target: &'static str) -> Service {
@@ -133,6 +136,7 @@ const LISTINGS: &[&str] = &[
     "ec2:DescribeVpcs",
     "kms:ListKeys",
     "cloudtrail:DescribeTrails",
+    "ecr:DescribeRepositories",
     "elasticfilesystem:DescribeFileSystems",
     "events:ListRules",
     "logs:DescribeLogGroups",
@@ -265,6 +269,23 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("cloudtrail", "LookupEvents") => members(json!({"MaxResults": 1})),
         ("cloudtrail", _) => members(json!({})),
         ("cloudwatch", _) => members(json!({"Namespace": NOBODY, "MetricName": NOBODY})),
+        ("ecr", name) => {
+            const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+            members(match name {
+                "DescribeRepositories" | "DescribePullThroughCacheRules" => json!({"maxResults": 1}),
+                "GetRegistryPolicy" | "GetRegistryScanningConfiguration" | "GetSigningConfiguration" => json!({}),
+                "BatchGetRepositoryScanningConfiguration" => json!({"repositoryNames": [NOBODY]}),
+                "DescribeImages" => json!({"repositoryName": NOBODY, "maxResults": 1}),
+                "BatchGetImage" => json!({"repositoryName": NOBODY, "imageIds": [{"imageDigest": NO_DIGEST}]}),
+                "GetDownloadUrlForLayer" => json!({"repositoryName": NOBODY, "layerDigest": NO_DIGEST}),
+                "ListImageReferrers" => json!({"repositoryName": NOBODY, "subjectId": {"imageDigest": NO_DIGEST}}),
+                "DescribeImageScanFindings" | "DescribeImageSigningStatus" => {
+                    json!({"repositoryName": NOBODY, "imageId": {"imageDigest": NO_DIGEST}})
+                }
+                _ => json!({"repositoryName": NOBODY}),
+            })
+        }
+        ("signer", _) => Some(Ask::get(&["signing-profiles"]).query("maxResults", "1").into()),
         ("elasticfilesystem", name) => {
             const NO_SYSTEM: &str = "fs-00000000000000000";
             let version = "2015-02-01";

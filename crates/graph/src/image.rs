@@ -75,21 +75,12 @@ impl Estate<'_> {
             Link::Missing(missing) => return Some(Link::Missing(missing)),
         };
         let digest = match digest.or(reference.digest) {
-            Some(digest) => digest,
-            None => {
-                let tag = reference.tag.unwrap_or(LATEST);
-                match repository.data().images.known() {
-                    Ok(images) => match images.tags_in_use.get(tag) {
-                        Some(digest) => digest.as_str(),
-                        None if repository.account() == account && repository.region() == region => {
-                            return Some(Link::Missing(Missing::NotFound { reference: image.to_owned() }));
-                        }
-                        // Tags that another account or Region uses were not kept.
-                        None => return Some(Link::Missing(not_read::<Image>(repository.account(), repository.region(), image.to_owned()))),
-                    },
-                    Err(gap) => return Some(Link::Missing(Missing::Unseen { reference: image.to_owned(), gap: gap.clone() })),
-                }
-            }
+            Some(digest) => Ok(digest),
+            None => digest_of_tag(repository, account, region, reference.tag.unwrap_or(LATEST), image),
+        };
+        let digest = match digest {
+            Ok(digest) => digest,
+            Err(missing) => return Some(Link::Missing(missing)),
         };
         let arn = Image::arn_of(&repository.data().repository_arn, digest);
         match self.link(account, region, &arn) {
@@ -123,9 +114,9 @@ impl Estate<'_> {
         uses
     }
 
-    fn find_running(&self, uses: &mut ImageUses) {
+    fn find_running(&self, found: &mut ImageUses) {
         // Thousands of tasks run the same image.
-        let mut known: FxHashMap<(&AccountId, &Region, &str, Option<&str>), Result<u32, usize>> = FxHashMap::default();
+        let mut known: FxHashMap<Named<'_>, Result<u32, usize>> = FxHashMap::default();
         for task in self.running_tasks() {
             let definition = task.task_definition().found();
             let platform = Platform::of_task(task.data(), definition.map(|definition| definition.data()));
@@ -139,17 +130,17 @@ impl Estate<'_> {
                         Some(Link::Missing(missing)) => Some(missing),
                         None => None,
                     };
-                    uses.elsewhere.push(ElsewhereUse { image: image.to_owned(), missing, tasks: Vec::new() });
-                    Err(uses.elsewhere.len() - 1)
+                    found.elsewhere.push(ElsewhereUse { image: image.to_owned(), missing, tasks: Vec::new() });
+                    Err(found.elsewhere.len() - 1)
                 });
                 let tasks = match *place {
                     Ok(position) => {
-                        let users = uses.users.entry(position).or_default();
+                        let users = found.users.entry(position).or_default();
                         users.any_platform |= platform.is_none();
                         users.platforms.extend(platform);
                         Some(&mut users.tasks)
                     }
-                    Err(position) => uses.elsewhere.get_mut(position).map(|used| &mut used.tasks),
+                    Err(position) => found.elsewhere.get_mut(position).map(|used| &mut used.tasks),
                 };
                 if let Some(tasks) = tasks
                     && tasks.last() != Some(&task.index)
@@ -160,7 +151,7 @@ impl Estate<'_> {
         }
     }
 
-    fn find_tagged(&self, uses: &mut ImageUses) {
+    fn find_tagged(&self, found: &mut ImageUses) {
         for definition in self.definitions_in_scope() {
             for container in &definition.data().container_definitions {
                 let Some(reference) = ImageReference::parse(&container.image) else { continue };
@@ -170,12 +161,36 @@ impl Estate<'_> {
                 let repository = repository_arn(&reference).and_then(|arn| self.ids.repositories.get(arn.as_str()));
                 if let Some(position) = repository {
                     let tag = reference.tag.unwrap_or(LATEST).to_owned();
-                    uses.tagged.entry(*position).or_default().push((definition.index, tag));
+                    found.tagged.entry(*position).or_default().push((definition.index, tag));
                 }
             }
         }
     }
 }
+
+/// The digest that a tag of a repository means for those who use it from this place.
+fn digest_of_tag<'e>(
+    repository: Node<'e, Repository>,
+    account: &AccountId,
+    region: &Region,
+    tag: &str,
+    image: &str,
+) -> Result<&'e str, Missing> {
+    let reference = image.to_owned();
+    let images = match repository.data().images.known() {
+        Ok(images) => images,
+        Err(gap) => return Err(Missing::Unseen { reference, gap: gap.clone() }),
+    };
+    match images.tags_in_use.get(tag) {
+        Some(digest) => Ok(digest),
+        None if repository.account() == account && repository.region() == region => Err(Missing::NotFound { reference }),
+        // Tags that another account or Region uses were not kept.
+        None => Err(not_read::<Image>(repository.account(), repository.region(), reference)),
+    }
+}
+
+/// An image as a task names it: the task's account and Region, the reference, and the digest that runs.
+type Named<'e> = (&'e AccountId, &'e Region, &'e str, Option<&'e str>);
 
 /// The tag that a reference without one means.
 pub const LATEST: &str = "latest";

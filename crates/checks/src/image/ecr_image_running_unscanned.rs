@@ -51,7 +51,7 @@ pub(crate) const CHECK: Check = Check {
         cli: "aws inspector2 update-configuration --ecr-configuration \
              rescanDuration=LIFETIME,pullDateRescanDuration=DAYS_90",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {

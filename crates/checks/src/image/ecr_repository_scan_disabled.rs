@@ -53,8 +53,7 @@ fn judge(repository: Node<'_, Repository>) -> Judgement {
         (Ok(Some(own)), _) => stated(own),
         // The answer of AWS for this repository is missing, and the rules of the registry tell the same.
         (_, Ok(registry)) => by_rules(registry, repository.name()).or((!enhanced && on_push).then_some("SCAN_ON_PUSH")).unwrap_or("MANUAL"),
-        (Err(gap), Err(_)) => return Err(gap.into()),
-        (Ok(None), Err(gap)) => return Err(gap.into()),
+        (own, Err(gap)) => return Err(own.err().unwrap_or(gap).into()),
     };
     let evidence = |rules: Value| {
         json!({

@@ -54,7 +54,7 @@ pub(crate) const CHECK: Check = Check {
         text: "Turn on managed signing for the repository and verify signatures before deployment.",
         cli: "aws ecr put-signing-configuration --signing-configuration file://signing.json",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 /// Types of artifacts by which Notation, Cosign and Sigstore attach signatures.
@@ -119,7 +119,9 @@ fn is_signed(image: Node<'_, Image>) -> Result<bool, Unknown> {
         return Ok(true);
     }
     // One that was not read may be the one that shows a signature.
-    (statuses?, referrers?, tags?);
+    statuses?;
+    referrers?;
+    tags?;
     Ok(false)
 }
 

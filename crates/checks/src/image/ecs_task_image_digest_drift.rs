@@ -2,12 +2,11 @@
 //! one verdict per running task; a failure names the containers whose image differs, is gone, or is no longer what
 //! its tag means.
 
-use std::collections::BTreeMap;
-
 use plimsoll_graph::{Estate, Link, Missing, Node, Unknown};
 use plimsoll_model::aws::ecr::{CPU_ARCHITECTURE, Image};
 use plimsoll_model::aws::ecs::{Container, Task};
 use plimsoll_model::{ImageReference, Severity};
+use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, nist};
@@ -42,14 +41,14 @@ pub(crate) const CHECK: Check = Check {
         text: "Redeploy with a digest reference and find out who moved the tag.",
         cli: "aws ecs update-service --cluster CLUSTER --service SERVICE --force-new-deployment",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 /// What tasks must have in common: deployment, revision, container, architecture.
 type Kin<'e> = (&'e str, &'e str, &'e str, &'e str);
 
 /// By account, Region, reference and digest.
-type Answers<'e> = BTreeMap<(&'e str, &'e str, &'e str, &'e str), Told>;
+type Answers<'e> = FxHashMap<(&'e str, &'e str, &'e str, &'e str), Told>;
 
 /// What ECR says of a digest that runs under a reference.
 #[derive(Clone)]
@@ -63,8 +62,8 @@ enum Told {
 }
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
-    let mut first: BTreeMap<Kin<'e>, (&'e str, Node<'e, Task>)> = BTreeMap::new();
-    let mut told = Answers::new();
+    let mut first: FxHashMap<Kin<'e>, (&'e str, Node<'e, Task>)> = FxHashMap::default();
+    let mut told = Answers::default();
     for task in estate.running_tasks() {
         for (container, image, digest) in running(task) {
             if let Some(kin) = kin(task, container) {
@@ -87,7 +86,7 @@ fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
 }
 
 /// Containers with the image that they run and its digest.
-fn running<'e>(task: Node<'e, Task>) -> impl Iterator<Item = (&'e Container, &'e str, &'e str)> {
+fn running(task: Node<'_, Task>) -> impl Iterator<Item = (&Container, &str, &str)> {
     let containers = task.data().containers.iter();
     containers.filter_map(|container| Some((container, container.image.as_deref()?, container.image_digest.as_deref()?)))
 }
@@ -101,7 +100,7 @@ fn kin<'e>(task: Node<'e, Task>, container: &'e Container) -> Option<Kin<'e>> {
     Some((deployment, &task.task_definition_arn, &container.name, architecture))
 }
 
-fn judge<'e>(task: Node<'e, Task>, first: &BTreeMap<Kin<'e>, (&'e str, Node<'e, Task>)>, told: &Answers<'e>) -> Judgement {
+fn judge<'e>(task: Node<'e, Task>, first: &FxHashMap<Kin<'e>, (&'e str, Node<'e, Task>)>, told: &Answers<'e>) -> Judgement {
     let mut problems: Vec<(String, Value)> = Vec::new();
     let mut unknown = None;
     let mut any = false;

@@ -29,6 +29,7 @@ struct ScanPage {
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_field_names, reason = "AWS's own names")]
 struct Findings {
     image_scan_completed_at: Option<Timestamp>,
     vulnerability_source_updated_at: Option<Timestamp>,
@@ -135,16 +136,13 @@ fn count(scan: &mut ImageScan, severity: &str, fix: Option<String>, exploit: Opt
     if !matches!(severity, "CRITICAL" | "HIGH") {
         return;
     }
-    let same = |group: &&mut SevereFindings| group.severity == severity && group.fix_available == fix && group.exploit_available == exploit;
-    let group = match scan.severe.iter_mut().find(same) {
-        Some(group) => group,
-        None => {
-            let severity = severity.to_owned();
-            scan.severe.push(SevereFindings { severity, fix_available: fix, exploit_available: exploit, ..SevereFindings::default() });
-            let Some(group) = scan.severe.last_mut() else { return };
-            group
-        }
-    };
+    let same = |group: &SevereFindings| group.severity == severity && group.fix_available == fix && group.exploit_available == exploit;
+    let position = scan.severe.iter().position(same).unwrap_or_else(|| {
+        let severity = severity.to_owned();
+        scan.severe.push(SevereFindings { severity, fix_available: fix, exploit_available: exploit, ..SevereFindings::default() });
+        scan.severe.len() - 1
+    });
+    let Some(group) = scan.severe.get_mut(position) else { return };
     group.count += 1;
     if group.examples.len() < EXAMPLES {
         group.examples.push(flaw);

@@ -17,7 +17,7 @@ use crate::cache::{Cache, Entries};
 const HOST: &str = "111111111111.dkr.ecr.eu-west-3.amazonaws.com";
 const SOON: Duration = Duration::from_secs(5);
 
-fn config(change: Value) -> String {
+fn config(change: &Value) -> String {
     let mut config = json!({"architecture": "amd64", "os": "linux", "created": "2026-01-02T03:04:05.678901234Z", "config": {"User": "app"},
         "history": [{"created": "2025-12-01T00:00:00Z", "created_by": "/bin/sh -c #(nop) ADD file:1 in / "}]});
     config.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
@@ -83,7 +83,7 @@ fn web(manifest: &str, config: &str) -> Double {
 
 #[tokio::test]
 async fn a_running_image_is_read_with_its_configuration() {
-    let config = config(json!({"config": {"User": "app", "Env": ["PATH=/bin", "DB_PASSWORD=Tr0ub4dor&3"], "Entrypoint": ["/usr/bin/app"],
+    let config = config(&json!({"config": {"User": "app", "Env": ["PATH=/bin", "DB_PASSWORD=Tr0ub4dor&3"], "Entrypoint": ["/usr/bin/app"],
         "Labels": {"org.opencontainers.image.base.name": "docker.io/library/debian:12", "api_token": "Tr0ub4dor&3"}}}));
     let manifest = manifest(&config);
     let double = web(&manifest, &config);
@@ -141,7 +141,7 @@ async fn secrets_in_history_are_told_by_place_and_checksums_are_none() {
         "COPY docker-entrypoint.sh /usr/local/bin/ # buildkit",
     ];
     let history: Vec<Value> = steps.iter().map(|step| json!({"created_by": step})).collect();
-    let config = config(json!({"history": history, "config": {"Env": ["GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D"]}}));
+    let config = config(&json!({"history": history, "config": {"Env": ["GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D"]}}));
     let manifest = manifest(&config);
     let found = read(&web(&manifest, &config), &running("1", &digest(&manifest))).await;
     let config = contents_of(found.image(&digest(&manifest))).config.known().unwrap().clone().unwrap();
@@ -152,7 +152,7 @@ async fn secrets_in_history_are_told_by_place_and_checksums_are_none() {
 
 #[tokio::test]
 async fn of_an_index_the_platform_that_runs_is_read() {
-    let (arm, amd) = (config(json!({"architecture": "arm64"})), config(json!({})));
+    let (arm, amd) = (config(&json!({"architecture": "arm64"})), config(&json!({})));
     let (arm_manifest, amd_manifest) = (manifest(&arm), manifest(&amd));
     let entry = |text: &str, os: &str, architecture: &str| {
         json!({"mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -182,7 +182,7 @@ async fn of_an_index_the_platform_that_runs_is_read() {
 
 #[tokio::test]
 async fn what_was_pushed_later_under_a_tag_of_the_same_line_supersedes() {
-    let config = config(json!({}));
+    let config = config(&json!({}));
     let manifest = manifest(&config);
     let own = digest(&manifest);
     let (newer, newest, other, signature) = (digest("b"), digest("c"), digest("d"), digest("e"));
@@ -201,7 +201,7 @@ async fn what_was_pushed_later_under_a_tag_of_the_same_line_supersedes() {
 
 #[tokio::test]
 async fn an_image_that_is_gone_is_known_to_be() {
-    let config = config(json!({}));
+    let config = config(&json!({}));
     let manifest = manifest(&config);
     let double = web(&manifest, &config);
     let found = read(&double, &running("1", &digest("gone"))).await;
@@ -214,7 +214,7 @@ async fn an_image_that_is_gone_is_known_to_be() {
 
 #[tokio::test]
 async fn findings_are_condensed_to_counts_and_examples() {
-    let config = config(json!({}));
+    let config = config(&json!({}));
     let manifest = manifest(&config);
     let double = web(&manifest, &config).on("DescribeImageScanFindings", |request| {
         let first = request.get("nextToken").is_none();
@@ -239,7 +239,7 @@ async fn findings_are_condensed_to_counts_and_examples() {
 
 #[tokio::test]
 async fn refusals_are_gaps_of_their_image_and_repository() {
-    let config = config(json!({}));
+    let config = config(&json!({}));
     let manifest = manifest(&config);
     for operation in [
         "BatchGetImage",
@@ -312,7 +312,7 @@ async fn a_hostile_manifest_costs_neither_memory_nor_time() {
 
 #[tokio::test]
 async fn a_hostile_configuration_costs_neither_memory_nor_time() {
-    let config = config(json!({}));
+    let config = config(&json!({}));
     let manifest = manifest(&config);
     for (name, body, code, says) in [
         ("announced", Body::Announces(1 << 30), "MalformedResponse", "longer than"),
@@ -333,7 +333,7 @@ async fn a_hostile_configuration_costs_neither_memory_nor_time() {
 
 #[tokio::test]
 async fn a_host_that_hardly_moves_is_left_and_ecr_is_read_on() {
-    let config = config(json!({}));
+    let config = config(&json!({}));
     let manifest = manifest(&config);
     let double = web(&manifest, &config).on(&format!("GET /{}", digest(&config)), |_| Body::Drip);
     let begin = Instant::now();
@@ -361,7 +361,7 @@ async fn an_index_of_ten_thousand_entries_is_cut() {
 async fn a_configuration_full_of_texts_is_judged_in_part_and_says_so() {
     let env: Vec<String> = (0..60_000).map(|number| format!("PASSWORD_{number}=Tr0ub4dor&{number}")).collect();
     let line = format!("RUN x {}", "TOKEN=kd93jfKD02kd83jfXYZ1 ".repeat(40_000));
-    let config = config(json!({"config": {"Env": env}, "history": [{"created_by": line}]}));
+    let config = config(&json!({"config": {"Env": env}, "history": [{"created_by": line}]}));
     let manifest = manifest(&config);
     let begin = Instant::now();
     let found = read(&web(&manifest, &config), &running("1", &digest(&manifest))).await;
@@ -399,7 +399,7 @@ async fn images_of_other_registries_are_not_asked_for() {
 
 #[tokio::test]
 async fn what_an_image_says_of_itself_is_read_once_and_a_failure_is_asked_again() {
-    let config = config(json!({}));
+    let config = config(&json!({}));
     let manifest = manifest(&config);
     let folder = tempfile::tempdir().unwrap();
     let entries = || Entries::open(Some(&Cache::chosen(folder.path().join("cache"), 1 << 20)), None, None);

@@ -167,12 +167,11 @@ impl Double {
                 continue;
             }
             let request: Value = serde_json::from_str(body).unwrap_or_default();
-            let name = match header("x-amz-target") {
-                Some(target) => target.rsplit('.').next().unwrap().to_owned(),
-                None => {
-                    assert_eq!(header("authorization"), None, "a download must not be signed");
-                    head.split([' ', '?']).take(2).collect::<Vec<_>>().join(" ")
-                }
+            let name = if let Some(target) = header("x-amz-target") {
+                target.rsplit('.').next().unwrap().to_owned()
+            } else {
+                assert_eq!(header("authorization"), None, "a download must not be signed");
+                head.split([' ', '?']).take(2).collect::<Vec<_>>().join(" ")
             };
             self.requests.lock().unwrap().push((name.clone(), request.clone()));
             let rule = self.rules.lock().unwrap().get(&name).cloned();
