@@ -151,24 +151,24 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
 
 fn trust(estate: &Estate<'_>, reference: &ImageReference<'_>) -> Trust {
     let thresholds = estate.thresholds();
+    let registry = reference.private_registry();
+    let trusted = |account: &str| {
+        estate.inventory().header.scope.accounts.contains(account) || AWS_ACCOUNTS.contains(&account) || thresholds.trusts_account(account)
+    };
+    if registry.is_some_and(|registry| trusted(registry.account)) {
+        return Trust::Approved;
+    }
     let name = reference.full_name();
     let approved = |pattern: &String| {
         let pattern = pattern.trim_end_matches('/');
         wildcard_match(pattern, &name) || wildcard_match(&format!("{pattern}/*"), &name)
     };
     if thresholds.approved_registries.iter().any(approved) {
-        return Trust::Approved;
-    }
-    match reference.private_registry() {
-        Some(registry) => {
-            let scanned = estate.inventory().header.scope.accounts.contains(registry.account);
-            if scanned || AWS_ACCOUNTS.contains(&registry.account) || thresholds.trusts_account(registry.account) {
-                Trust::Approved
-            } else {
-                Trust::UnknownAccount
-            }
-        }
-        None => Trust::None,
+        Trust::Approved
+    } else if registry.is_some() {
+        Trust::UnknownAccount
+    } else {
+        Trust::None
     }
 }
 
