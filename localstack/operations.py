@@ -8,6 +8,8 @@ from botocore.exceptions import DataNotFoundError
 from botocore.loaders import Loader
 
 LOADER = Loader()
+# The block of an account and that of a bucket are one operation by name, but not by permission.
+RENAMED = {"s3:GetAccountPublicAccessBlock": "s3control:GetPublicAccessBlock"}
 
 
 @cache
@@ -30,7 +32,7 @@ def candidates(service: str) -> Iterator[dict]:
 
 def exists(line: str) -> bool:
     """Whether AWS has the operation."""
-    service, _, operation = line.partition(":")
+    service, _, operation = RENAMED.get(line, line).partition(":")
     return any(operation in each.get("operations", {}) for each in candidates(service))
 
 

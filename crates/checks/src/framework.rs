@@ -59,6 +59,12 @@ const FSBP: &[(&str, &str)] = &[
     ("ECS.18", "Task definitions encrypt EFS volumes in transit"),
     ("ECS.20", "Task definitions name users other than root for Linux containers"),
     ("ECS.21", "Task definitions name users other than the administrator for Windows containers"),
+    ("ELB.1", "Application load balancers redirect all HTTP requests to HTTPS"),
+    ("ELB.5", "Application and classic load balancers keep logs"),
+    ("ELB.16", "Application load balancers are associated with a web ACL of AWS WAF"),
+    ("ELB.17", "Listeners of application and network load balancers use recommended security policies"),
+    ("ELB.18", "Listeners of application and network load balancers use secure protocols"),
+    ("ELB.22", "Target groups use encrypted transport protocols"),
     ("KMS.3", "KMS keys are not scheduled for deletion by mistake"),
     ("KMS.4", "KMS keys are rotated automatically"),
     ("KMS.5", "KMS keys are not open to the public"),
@@ -102,6 +108,7 @@ const CIS_EKS: &[(&str, &str)] = &[
     ("5.1.4", "Only approved registries are used"),
     ("5.2.1", "Workloads have service accounts with IAM roles of their own"),
     ("5.4.3", "Nodes are private"),
+    ("5.4.5", "Traffic to load balancers is encrypted with TLS certificates"),
 ];
 
 const NIST: &[(&str, &str)] = &[
@@ -133,6 +140,8 @@ const NIST: &[(&str, &str)] = &[
     ("SC-7(21)", "Isolation of System Components"),
     ("SC-8", "Transmission Confidentiality and Integrity"),
     ("SC-12", "Cryptographic Key Establishment and Management"),
+    ("SC-13", "Cryptographic Protection"),
+    ("SC-23", "Session Authenticity"),
     ("SC-28", "Protection of Information at Rest"),
     ("SC-28(1)", "Cryptographic Protection of Information at Rest"),
     ("SC-39", "Process Isolation"),
@@ -157,6 +166,7 @@ const PCI_DSS: &[(&str, &str)] = &[
     ("4.2.1", "Strong cryptography protects account numbers over open, public networks"),
     ("6.3.1", "Vulnerabilities are identified and managed"),
     ("6.3.3", "Security patches are installed in time"),
+    ("6.4.2", "An automated solution detects and prevents attacks on public web applications"),
     ("7.2.1", "An access control model grants access by need"),
     ("7.2.2", "Access follows job function and least privilege"),
     ("7.2.5", "Application and system accounts have least privilege"),

@@ -3,6 +3,7 @@
 mod check;
 mod engine;
 mod framework;
+mod fronts;
 mod images;
 #[cfg(test)]
 mod laws;
@@ -13,6 +14,8 @@ mod overrides;
 mod reading;
 mod registry;
 mod result;
+#[cfg(test)]
+mod scope;
 
 pub use check::{Area, ByLaunch, Check, Control, Remediation, Responsibility, cis_aws, cis_docker, cis_eks, fsbp, nist, pci};
 pub use engine::{Evaluation, Options, Outcome, OutcomeState, Selection, SelectionError, evaluate};

@@ -50,6 +50,8 @@ mod ecs_cluster_fargate_storage_no_cmk;
 mod ecs_container_instance_agent_disconnected;
 #[path = "tagging_governance/ecs_resource_required_tags_missing.rs"]
 mod ecs_resource_required_tags_missing;
+#[path = "network/ecs_service_connect_tls_disabled.rs"]
+mod ecs_service_connect_tls_disabled;
 #[path = "network/ecs_service_default_security_group.rs"]
 mod ecs_service_default_security_group;
 #[path = "network/ecs_service_egress_unrestricted.rs"]
@@ -114,6 +116,16 @@ mod ecs_task_fargate_storage_key_stale;
 mod ecs_task_image_digest_drift;
 #[path = "network/ecs_task_public_ip.rs"]
 mod ecs_task_public_ip;
+#[path = "platform_audit/elb_access_logs_disabled.rs"]
+mod elb_access_logs_disabled;
+#[path = "network/elb_container_frontend_without_waf.rs"]
+mod elb_container_frontend_without_waf;
+#[path = "network/elb_listener_plaintext.rs"]
+mod elb_listener_plaintext;
+#[path = "network/elb_listener_weak_tls_policy.rs"]
+mod elb_listener_weak_tls_policy;
+#[path = "network/elb_target_traffic_plaintext.rs"]
+mod elb_target_traffic_plaintext;
 #[path = "identity/iam_task_role_shared_across_services.rs"]
 mod iam_task_role_shared_across_services;
 #[path = "identity/iam_task_role_trust_no_source_condition.rs"]
@@ -165,6 +177,7 @@ pub const CHECKS: &[&Check] = &[
     &ecs_cluster_fargate_storage_no_cmk::CHECK,
     &ecs_container_instance_agent_disconnected::CHECK,
     &ecs_resource_required_tags_missing::CHECK,
+    &ecs_service_connect_tls_disabled::CHECK,
     &ecs_service_default_security_group::CHECK,
     &ecs_service_egress_unrestricted::CHECK,
     &ecs_service_fargate_platform_version_outdated::CHECK,
@@ -197,6 +210,11 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_fargate_storage_key_stale::CHECK,
     &ecs_task_image_digest_drift::CHECK,
     &ecs_task_public_ip::CHECK,
+    &elb_access_logs_disabled::CHECK,
+    &elb_container_frontend_without_waf::CHECK,
+    &elb_listener_plaintext::CHECK,
+    &elb_listener_weak_tls_policy::CHECK,
+    &elb_target_traffic_plaintext::CHECK,
     &iam_task_role_shared_across_services::CHECK,
     &iam_task_role_trust_no_source_condition::CHECK,
     &iam_user_key_in_task_definition::CHECK,

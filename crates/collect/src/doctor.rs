@@ -19,8 +19,8 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::wire::{Ask, Protocol, Reach, Service};
 use crate::{
-    cloudtrail, cloudwatch, ecr, elasticfilesystem, events, logs, network_firewall, rds, route53resolver, s3, scheduler, secretsmanager,
-    signer,
+    acm_pca, cloudtrail, cloudwatch, ecr, elasticfilesystem, elasticloadbalancing, events, logs, network_firewall, organizations, rds,
+    route53resolver, s3, scheduler, secretsmanager, shield, signer, wafv2,
 };
 
 /// Requests that are prepared at a time; [`Api`] bounds those in flight.
@@ -29,8 +29,6 @@ const AT_ONCE: usize = 64;
 const NOBODY: &str = "plimsoll-doctor-asks";
 /// A key that does not exist.
 const NO_KEY: &str = "00000000-0000-0000-0000-000000000000";
-/// The dry run of EC2 went well: it would have answered.
-const DRY_RUN: &str = "DryRunOperation";
 
 /// What an identity may read.
 #[derive(Clone, Debug)]
@@ -82,19 +80,24 @@ const SERVICES: &[&Service] = &[
     &EC2,
     &IAM,
     &KMS,
+    &acm_pca::SERVICE,
     &cloudtrail::SERVICE,
     &cloudwatch::SERVICE,
     &ecr::SERVICE,
     &elasticfilesystem::SERVICE,
+    &elasticloadbalancing::SERVICE,
     &events::SERVICE,
     &logs::SERVICE,
     &network_firewall::SERVICE,
+    &organizations::SERVICE,
     &rds::SERVICE,
     &route53resolver::SERVICE,
     &s3::SERVICE,
     &scheduler::SERVICE,
     &secretsmanager::SERVICE,
+    &shield::SERVICE,
     &signer::SERVICE,
+    &wafv2::SERVICE,
 ];
 
 const fn json_service(prefix: &'static str, id: &'static str, version: &'static str, target: &'static str) -> Service {
@@ -138,6 +141,7 @@ const LISTINGS: &[&str] = &[
     "cloudtrail:DescribeTrails",
     "ecr:DescribeRepositories",
     "elasticfilesystem:DescribeFileSystems",
+    "elasticloadbalancing:DescribeLoadBalancers",
     "events:ListRules",
     "logs:DescribeLogGroups",
     "network-firewall:ListFirewalls",
@@ -166,12 +170,10 @@ async fn probe(session: &Session, asked: impl Iterator<Item = (&Api, &'static Op
 impl From<Result<Anything, Gap>> for Answer {
     fn from(answer: Result<Anything, Gap>) -> Self {
         match answer {
-            Ok(Anything {}) => Self::Readable,
-            Err(gap) if gap.code == DRY_RUN => Self::Readable,
             Err(gap) if gap.is_denied() => Self::Denied(Failure::new(&gap.code, &gap.message)),
             Err(gap) if says_nothing(&gap.code) => Self::Unclear(Failure::new(&gap.code, &gap.message)),
-            // A complaint about what was asked comes after the permission.
-            Err(_) => Self::Readable,
+            // A complaint about what was asked comes after the permission, and so does the end of a dry run.
+            Ok(Anything {}) | Err(_) => Self::Readable,
         }
     }
 }
@@ -240,8 +242,8 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
     let bucket = |subresource: &str| Some(Question::from(Ask::get(&[NOBODY]).query(subresource, "")));
     let trail = format!("arn:aws:cloudtrail:us-east-1:{account}:trail/{NOBODY}");
     let store = format!("arn:aws:cloudtrail:us-east-1:{account}:eventdatastore/{NO_KEY}");
+    let balancing = format!("arn:aws:elasticloadbalancing:us-east-1:{account}");
     match (operation.service, operation.name) {
-        ("sts", _) => members(json!({})),
         ("ecs", "DescribeClusters") => members(json!({"clusters": [NOBODY]})),
         ("ecs", "DescribeServices") => members(json!({"cluster": NOBODY, "services": [NOBODY]})),
         ("ecs", "DescribeTasks") => members(json!({"cluster": NOBODY, "tasks": [NO_KEY.replace('-', "")]})),
@@ -267,7 +269,7 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("cloudtrail", "GetEventSelectors") => members(json!({"TrailName": trail})),
         ("cloudtrail", "GetEventDataStore") => members(json!({"EventDataStore": store})),
         ("cloudtrail", "LookupEvents") => members(json!({"MaxResults": 1})),
-        ("cloudtrail", _) => members(json!({})),
+        ("cloudtrail" | "sts" | "shield", _) => members(json!({})),
         ("cloudwatch", _) => members(json!({"Namespace": NOBODY, "MetricName": NOBODY})),
         ("ecr", name) => {
             const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -298,6 +300,23 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
                 _ => None,
             }
         }
+        ("acm-pca", _) => {
+            members(json!({"CertificateAuthorityArn": format!("arn:aws:acm-pca:us-east-1:{account}:certificate-authority/{NO_KEY}")}))
+        }
+        ("elasticloadbalancing", "DescribeListeners" | "DescribeLoadBalancerAttributes") => {
+            members(json!({"LoadBalancerArn": format!("{balancing}:loadbalancer/app/{NOBODY}/0000000000000000")}))
+        }
+        ("elasticloadbalancing", "DescribeRules") => {
+            members(json!({"ListenerArn": format!("{balancing}:listener/app/{NOBODY}/0000000000000000/0000000000000000")}))
+        }
+        ("elasticloadbalancing", "DescribeTargetHealth" | "DescribeTargetGroupAttributes") => {
+            members(json!({"TargetGroupArn": format!("{balancing}:targetgroup/{NOBODY}/0000000000000000")}))
+        }
+        ("elasticloadbalancing", "DescribeTags") => {
+            members(json!({"ResourceArns": [format!("{balancing}:loadbalancer/app/{NOBODY}/0000000000000000")]}))
+        }
+        ("elasticloadbalancing", _) => members(json!({"PageSize": 1})),
+        ("wafv2", _) => members(json!({"ResourceArn": format!("{balancing}:loadbalancer/app/{NOBODY}/0000000000000000")})),
         ("events", "ListRuleNamesByTarget") => {
             members(json!({"TargetArn": format!("arn:aws:ecs:us-east-1:{account}:cluster/{NOBODY}"), "Limit": 1}))
         }
@@ -308,6 +327,9 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("network-firewall", "DescribeFirewall") => members(json!({"FirewallName": NOBODY})),
         ("network-firewall" | "route53resolver" | "secretsmanager", name) if name.starts_with("List") => members(json!({"MaxResults": 1})),
         ("secretsmanager", _) => members(json!({"SecretId": NOBODY})),
+        ("organizations", "ListAccounts") => members(json!({"MaxResults": 1})),
+        ("organizations", "ListTagsForResource") => members(json!({"ResourceId": account})),
+        ("organizations", _) => members(json!({"ParentId": "r-0000", "MaxResults": 1})),
         ("rds", _) => members(json!({"MaxRecords": 20})),
         ("s3", "ListBuckets") => Some(Ask::get(&[""]).query("max-buckets", "1").into()),
         ("s3", "GetBucketPolicyStatus") => bucket("policyStatus"),

@@ -29,7 +29,7 @@ use plimsoll_model::{Arn, Gap, Holds, Inventory, Located, partition_of};
 use self::revisions::Listing;
 use crate::api::{Api, Operation, Outcome};
 
-const LIST_CLUSTERS: Operation =
+pub(crate) const LIST_CLUSTERS: Operation =
     Operation { service: "ecs", name: "ListClusters", permission: "ecs:ListClusters", why: "finds the clusters" };
 const DESCRIBE_CLUSTERS: Operation = Operation {
     service: "ecs",

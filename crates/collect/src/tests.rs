@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::replay::{Answer, Replay, config};
 use crate::scan::scan;
 use crate::session::Session;
-use crate::{Cache, CollectError, Interrupt, RegionChoice, Settings, collect};
+use crate::{AccountChoice, Cache, CollectError, Interrupt, RegionChoice, Settings, collect};
 
 const KEY: &str = "11111111-0000-0000-0000-000000000001";
 const CLUSTER: &str = "arn:aws:ecs:eu-west-3:111111111111:cluster/shop";
@@ -351,8 +351,8 @@ fn child() {
     let settings = Settings {
         profile: std::env::var("TEST_PROFILE").ok(),
         regions: RegionChoice::Named(vec!["eu-west-3".to_owned()]),
-        role_arn: std::env::var("TEST_ROLE").ok(),
-        external_id: Some("id".to_owned()),
+        accounts: std::env::var("TEST_ROLE")
+            .map_or(AccountChoice::Caller, |role| AccountChoice::Roles { arns: vec![role], external_id: Some("id".to_owned()) }),
         ..Settings::default()
     };
     let interrupt = if std::env::var_os("TEST_CTRL_C").is_some() { Interrupt::on_ctrl_c() } else { Interrupt::never() };

@@ -491,6 +491,9 @@ fn next(result: &ScanResult, plan: &Plan<'_>, unread: &[Unread<'_>], action: fn(
         Some(explain) if fail.critical + fail.high > 0 => format!("{explain} says why the first finding matters and how to mend it."),
         _ if !result.scan.complete => "scan again to the end; an interrupted scan proves nothing clean.".to_owned(),
         _ if unread.iter().any(|one| !one.is_never_asked()) => {
+            if let Some(closing) = unread.first().filter(|one| one.is_closing()) {
+                return format!("{}; nothing was read of {}.", closing.remedy(action), closing.place());
+            }
             let remedy = unread.first().map_or_else(|| "see the verdicts with -v".to_owned(), |one| one.remedy(action));
             format!("{remedy}, for {}; `plimsoll permissions` prints the whole policy.", count(result.summary.unknown, "unknown verdict"))
         }
