@@ -49,7 +49,7 @@ fn organization() -> Replay {
 
 fn matching(accounts: &[&str], units: &[&str], tags: &[(&str, &str)]) -> AccountMatch {
     let owned = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
-    let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let tags = tags.iter().map(|(key, value)| format!("{key}={value}").parse().unwrap()).collect();
     AccountMatch { accounts: owned(accounts), units: owned(units), tags }
 }
 
