@@ -91,7 +91,11 @@ async fn what_includes_adds_up_and_what_excludes_takes_away() {
     assert_eq!(chosen(matching(&[], &["ou-root-platform1"], &[]), matching(&[], &["ou-root-platform2"], &[])).await, "2");
     assert_eq!(chosen(nothing(), matching(&[], &["ou-root-platform1"], &[])).await, "14");
     assert_eq!(chosen(matching(&[], &[], &[("stage", "prod")]), nothing()).await, "3");
-    assert_eq!(chosen(matching(&[two], &[], &[("stage", "test"), ("Stage", "prod")]), nothing()).await, "2", "keys have a case");
+    assert_eq!(
+        chosen(matching(&[two], &[], &[("stage", "test"), ("Stage", "prod")]), nothing()).await,
+        "23",
+        "keys match in any case, as in the configuration"
+    );
     assert_eq!(chosen(nothing(), matching(&[], &[], &[("stage", "prod")])).await, "124");
     assert_eq!(chosen(matching(&[two], &["ou-root-sandbox1"], &[("stage", "prod")]), nothing()).await, "234");
     assert_eq!(chosen(matching(&[two], &["ou-root-platform2"], &[]), matching(&[], &[], &[("stage", "prod")])).await, "2");
