@@ -19,8 +19,8 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::wire::{Ask, Protocol, Reach, Service};
 use crate::{
-    acm_pca, cloudtrail, cloudwatch, elasticfilesystem, elasticloadbalancing, events, logs, network_firewall, organizations, rds,
-    route53resolver, s3, scheduler, secretsmanager, shield, wafv2,
+    acm_pca, cloudtrail, cloudwatch, ecr, elasticfilesystem, elasticloadbalancing, events, logs, network_firewall, organizations, rds,
+    route53resolver, s3, scheduler, secretsmanager, shield, signer, wafv2,
 };
 
 /// Requests that are prepared at a time; [`Api`] bounds those in flight.
@@ -83,6 +83,7 @@ const SERVICES: &[&Service] = &[
     &acm_pca::SERVICE,
     &cloudtrail::SERVICE,
     &cloudwatch::SERVICE,
+    &ecr::SERVICE,
     &elasticfilesystem::SERVICE,
     &elasticloadbalancing::SERVICE,
     &events::SERVICE,
@@ -95,6 +96,7 @@ const SERVICES: &[&Service] = &[
     &scheduler::SERVICE,
     &secretsmanager::SERVICE,
     &shield::SERVICE,
+    &signer::SERVICE,
     &wafv2::SERVICE,
 ];
 
@@ -137,6 +139,7 @@ const LISTINGS: &[&str] = &[
     "ec2:DescribeVpcs",
     "kms:ListKeys",
     "cloudtrail:DescribeTrails",
+    "ecr:DescribeRepositories",
     "elasticfilesystem:DescribeFileSystems",
     "elasticloadbalancing:DescribeLoadBalancers",
     "events:ListRules",
@@ -268,6 +271,23 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("cloudtrail", "LookupEvents") => members(json!({"MaxResults": 1})),
         ("cloudtrail" | "sts" | "shield", _) => members(json!({})),
         ("cloudwatch", _) => members(json!({"Namespace": NOBODY, "MetricName": NOBODY})),
+        ("ecr", name) => {
+            const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+            members(match name {
+                "DescribeRepositories" | "DescribePullThroughCacheRules" => json!({"maxResults": 1}),
+                "GetRegistryPolicy" | "GetRegistryScanningConfiguration" | "GetSigningConfiguration" => json!({}),
+                "BatchGetRepositoryScanningConfiguration" => json!({"repositoryNames": [NOBODY]}),
+                "DescribeImages" => json!({"repositoryName": NOBODY, "maxResults": 1}),
+                "BatchGetImage" => json!({"repositoryName": NOBODY, "imageIds": [{"imageDigest": NO_DIGEST}]}),
+                "GetDownloadUrlForLayer" => json!({"repositoryName": NOBODY, "layerDigest": NO_DIGEST}),
+                "ListImageReferrers" => json!({"repositoryName": NOBODY, "subjectId": {"imageDigest": NO_DIGEST}}),
+                "DescribeImageScanFindings" | "DescribeImageSigningStatus" => {
+                    json!({"repositoryName": NOBODY, "imageId": {"imageDigest": NO_DIGEST}})
+                }
+                _ => json!({"repositoryName": NOBODY}),
+            })
+        }
+        ("signer", _) => Some(Ask::get(&["signing-profiles"]).query("maxResults", "1").into()),
         ("elasticfilesystem", name) => {
             const NO_SYSTEM: &str = "fs-00000000000000000";
             let version = "2015-02-01";

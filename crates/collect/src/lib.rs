@@ -14,6 +14,7 @@ mod cloudtrail;
 mod cloudwatch;
 mod doctor;
 mod ec2;
+mod ecr;
 mod ecs;
 mod elasticfilesystem;
 mod elasticloadbalancing;
@@ -41,6 +42,7 @@ mod screen;
 mod secretsmanager;
 mod session;
 mod shield;
+mod signer;
 mod statistics;
 mod sts;
 mod surroundings;
@@ -151,6 +153,7 @@ pub fn operations() -> Vec<&'static Operation> {
         regions::OPERATIONS,
         ecs::OPERATIONS,
         ec2::OPERATIONS,
+        ecr::OPERATIONS,
         iam::OPERATIONS,
         kms::OPERATIONS,
         acm_pca::OPERATIONS,
@@ -168,6 +171,7 @@ pub fn operations() -> Vec<&'static Operation> {
         scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
         shield::OPERATIONS,
+        signer::OPERATIONS,
         wafv2::OPERATIONS,
     ];
     services.into_iter().flatten().collect()

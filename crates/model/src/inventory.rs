@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{
-    acm_pca, cloudtrail, cloudwatch, ec2, ecs, elasticfilesystem, elasticloadbalancing, events, iam, kms, logs, network_firewall,
-    organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield,
+    acm_pca, cloudtrail, cloudwatch, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, events, iam, kms, logs, network_firewall,
+    organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer,
 };
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
@@ -451,6 +451,16 @@ kinds! {
     ebs_encryption_defaults: ec2::EbsEncryptionDefaults = "ec2:EbsEncryptionDefaults", "AWS::EC2::EbsEncryptionDefaults",
         "ec2:GetEbsEncryptionByDefault", id: |_r| "", name: |_r| "EBS encryption defaults",
         arn: Naming::Made("ec2", "ebs-encryption-defaults"), tags: |_r| Vec::new();
+    /// Private registries.
+    registries: ecr::Registry = "ecr:Registry", "AWS::ECR::Registry", "ecr:GetRegistryScanningConfiguration",
+        id: |_r| "", name: |_r| "private registry", arn: Naming::Made("ecr", "registry"), tags: |_r| Vec::new();
+    /// Repositories of private registries.
+    repositories: ecr::Repository = "ecr:Repository", "AWS::ECR::Repository", "ecr:DescribeRepositories",
+        id: |r| &r.repository_arn, name: |r| &r.repository_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Container images in use, and the newest of repositories.
+    container_images: ecr::Image = "ecr:Image", "AWS::ECR::Image", "ecr:DescribeImages",
+        id: |r| &r.image_arn, name: |r| r.image_arn.split_once(":repository/").map_or(r.image_arn.as_str(), |(_, name)| name),
+        arn: Naming::Given, tags: |_r| Vec::new();
     /// IAM roles.
     roles: iam::Role = "iam:Role", "AWS::IAM::Role", "iam:GetAccountAuthorizationDetails",
         id: |r| &r.arn, name: |r| &r.role_name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
@@ -527,6 +537,9 @@ kinds! {
     /// Secrets of AWS Secrets Manager.
     secrets: secretsmanager::Secret = "secretsmanager:Secret", "AWS::SecretsManager::Secret", "secretsmanager:ListSecrets",
         id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
+    /// Signing profiles of AWS Signer.
+    signing_profiles: signer::SigningProfile = "signer:SigningProfile", "AWS::Signer::SigningProfile", "signer:ListSigningProfiles",
+        id: |r| &r.arn, name: |r| &r.profile_name, arn: Naming::Given, tags: |_r| Vec::new();
 }
 
 impl Inventory {
