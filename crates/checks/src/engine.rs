@@ -274,6 +274,10 @@ impl<'e> Verdicts<'e> {
     }
 
     fn unknown(&mut self, resource: ResourceRef, gaps: &[Gap], note: Option<String>) {
+        self.undecided(resource, gaps, note, "");
+    }
+
+    fn undecided(&mut self, resource: ResourceRef, gaps: &[Gap], note: Option<String>, discriminator: &str) {
         let mut reasons: Vec<String> = gaps.iter().map(reason).collect();
         reasons.dedup();
         let message = note.map_or_else(|| format!("not decided: {}", reasons.join("; ")), |note| format!("{note}: {}", reasons.join("; ")));
@@ -281,7 +285,7 @@ impl<'e> Verdicts<'e> {
             .iter()
             .map(|gap| json!({"operation": gap.operation, "code": gap.code, "resource": gap.resource, "region": gap.region}))
             .collect();
-        let mut finding = self.finding(resource, Status::Unknown, self.check.severity, message, json!({"missing": missing}), "");
+        let mut finding = self.finding(resource, Status::Unknown, self.check.severity, message, json!({"missing": missing}), discriminator);
         finding.confidence = Confidence::Possible;
         self.evaluation.summary.unknown += 1;
         self.evaluation.findings.push(finding);
@@ -342,13 +346,12 @@ impl<'e> Verdicts<'e> {
             self.unknown(self.place(&hole.account, &hole.region), &hole.gaps, Some(note));
         }
         self.report_undescribed();
-        let never: Vec<&str> = self
-            .check
-            .needs
-            .iter()
-            .copied()
-            .filter(|operation| !self.check.shades.contains(operation) && !self.estate.coverage().collects(operation))
-            .collect();
+        let never = self.check.needs.iter().copied();
+        let never = never.filter(|operation| !self.check.shades.contains(operation) && !self.estate.coverage().collects(operation));
+        // Where clusters of Kubernetes were listed, what is inside them matters in their places only.
+        let listed = self.estate.coverage().collects("eks:ListClusters");
+        let (inside, never): (Vec<&str>, Vec<&str>) = never.partition(|operation| listed && is_of_kubernetes(operation));
+        self.report_kubernetes(&inside);
         if !never.is_empty() {
             for account in &self.estate.inventory().header.scope.accounts {
                 let gaps: Vec<Gap> = never.iter().map(|operation| Gap::not_collected(operation)).collect();
@@ -358,6 +361,19 @@ impl<'e> Verdicts<'e> {
                     Some("part of the scope is not read by this version".to_owned()),
                 );
             }
+        }
+    }
+
+    /// One unknown finding for each account and Region with an EKS cluster whose inside this version does not read. What
+    /// runs outside Kubernetes is decided without it, so that nothing is withheld.
+    fn report_kubernetes(&mut self, operations: &[&str]) {
+        if operations.is_empty() {
+            return;
+        }
+        let gaps: Vec<Gap> = operations.iter().map(|operation| Gap::not_collected(operation)).collect();
+        for (account, region) in self.estate.places_of_kubernetes() {
+            let note = "the Kubernetes API of the EKS clusters here is not read by this version".to_owned();
+            self.undecided(self.place(account, region), &gaps, Some(note), "kubernetes");
         }
     }
 
@@ -399,6 +415,12 @@ impl Hole {
     }
 }
 
+/// Whether an operation reads what is inside clusters of Kubernetes, or belongs to them: where there are none, it has
+/// nothing to answer.
+fn is_of_kubernetes(operation: &str) -> bool {
+    operation.starts_with("k8s:") || operation.starts_with("eks:") && operation != "eks:ListClusters"
+}
+
 /// The operations that describe listed resources and may fail for one of them, by type.
 const DESCRIBING: &[(&str, &str)] = &[
     ("AWS::ECS::Cluster", <plimsoll_model::aws::ecs::Cluster as Resource>::OPERATION),
@@ -406,6 +428,10 @@ const DESCRIBING: &[(&str, &str)] = &[
     ("AWS::ECS::Task", <plimsoll_model::aws::ecs::Task as Resource>::OPERATION),
     ("AWS::ECS::TaskDefinition", <TaskDefinition as Resource>::OPERATION),
     ("AWS::ECS::ContainerInstance", <plimsoll_model::aws::ecs::ContainerInstance as Resource>::OPERATION),
+    ("AWS::EKS::Cluster", <plimsoll_model::aws::eks::Cluster as Resource>::OPERATION),
+    ("AWS::EKS::Addon", <plimsoll_model::aws::eks::Addon as Resource>::OPERATION),
+    ("AWS::EKS::Nodegroup", <plimsoll_model::aws::eks::Nodegroup as Resource>::OPERATION),
+    ("AWS::EKS::PodIdentityAssociation", <plimsoll_model::aws::eks::PodIdentityAssociation as Resource>::OPERATION),
 ];
 
 fn reason(gap: &Gap) -> String {

@@ -222,7 +222,9 @@ fn references(inventory: &Inventory) -> BTreeSet<&str> {
     let managed = deployments().flat_map(|deployment| &deployment.volume_configurations);
     let managed = managed.map(|volume| volume.managed_ebs_volume.as_ref()?.kms_key_id.as_ref());
     let volumes = inventory.volumes.iter().map(|volume| volume.data.kms_key_id.as_ref());
-    let all = clusters.chain(ephemeral).chain(managed).chain(volumes).flatten();
+    let kubernetes = inventory.eks_clusters.iter().flat_map(|cluster| &cluster.data.encryption_config);
+    let kubernetes = kubernetes.map(|config| config.provider.as_ref()?.key_arn.as_ref());
+    let all = clusters.chain(ephemeral).chain(managed).chain(volumes).chain(kubernetes).flatten();
     all.map(String::as_str).filter(|reference| !reference.is_empty()).collect()
 }
 

@@ -9,6 +9,7 @@ mod cloudtrail;
 mod cloudwatch;
 mod ec2;
 mod ecs;
+mod eks;
 mod elasticfilesystem;
 mod error;
 mod events;
@@ -31,6 +32,7 @@ mod scheduler;
 mod screen;
 mod secretsmanager;
 mod session;
+mod ssm;
 mod statistics;
 mod sts;
 mod surroundings;
@@ -119,6 +121,7 @@ pub fn operations() -> Vec<&'static Operation> {
         kms::OPERATIONS,
         cloudtrail::OPERATIONS,
         cloudwatch::OPERATIONS,
+        eks::OPERATIONS,
         elasticfilesystem::OPERATIONS,
         events::OPERATIONS,
         logs::OPERATIONS,
@@ -128,6 +131,7 @@ pub fn operations() -> Vec<&'static Operation> {
         s3::OPERATIONS,
         scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
+        ssm::OPERATIONS,
     ];
     services.into_iter().flatten().collect()
 }

@@ -13,7 +13,7 @@ use crate::error::CollectError;
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::sts::Caller;
-use crate::{Interrupt, Settings, ec2, ecs, iam, kms, regions, sts, surroundings};
+use crate::{Interrupt, Settings, ec2, ecs, eks, iam, kms, regions, sts, surroundings};
 
 /// Regions that are read at a time; most have nothing to read.
 const REGIONS_AT_ONCE: usize = 16;
@@ -101,13 +101,18 @@ impl Scan<'_> {
         let api = self.api(Region::new(name));
         let (ecs, ec2, kms) = (self.session.ecs(name), self.session.ec2(name), self.session.kms(name));
         let containers = async {
-            let (mut inventory, any) = ecs::collect(&api, &ecs, self.settings.all_revisions).await;
-            // A Region without clusters costs no request to EC2.
-            if any {
+            let kubernetes = self.session.wire(&eks::SERVICE, name);
+            let ((mut inventory, any_ecs), (kubernetes, any_eks)) =
+                join!(ecs::collect(&api, &ecs, self.settings.all_revisions), eks::collect(&api, &kubernetes));
+            inventory.absorb(kubernetes);
+            if any_ecs {
                 let triggers = surroundings::triggers(self.session, &api, &inventory).await;
                 inventory.absorb(triggers);
                 let started = ecs::started(&api, &ecs, &inventory).await;
                 inventory.absorb(started);
+            }
+            // A Region without clusters costs no request to EC2.
+            if any_ecs || any_eks {
                 let (network, hosts, defaults, around) = join!(
                     ec2::network(&api, &ec2),
                     ec2::hosts(&api, &ec2, &inventory),

@@ -2,6 +2,7 @@
 
 use plimsoll_model::aws::ec2::{EbsEncryptionDefaults, Volume};
 use plimsoll_model::aws::ecs::{Cluster, Service, Task};
+use plimsoll_model::aws::eks;
 use plimsoll_model::aws::kms::Key;
 use plimsoll_model::{AccountId, Arn, Gap, Region, Resource};
 use rustc_hash::FxHashMap;
@@ -13,7 +14,8 @@ use crate::{Estate, Link, Missing, Node, Unknown};
 pub struct KeyUser {
     /// ARN of the resource that uses the key.
     pub arn: String,
-    /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `volume`.
+    /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `volume`,
+    /// `secrets` of Kubernetes.
     pub purpose: &'static str,
 }
 
@@ -136,6 +138,12 @@ impl Estate<'_> {
         }
         for volume in self.all::<Volume>() {
             add(volume.account(), volume.region(), volume.data().kms_key_id.as_deref(), &volume.arn(), "volume");
+        }
+        for cluster in self.all::<eks::Cluster>() {
+            for config in &cluster.data().encryption_config {
+                let reference = config.provider.as_ref().and_then(|provider| provider.key_arn.as_deref());
+                add(cluster.account(), cluster.region(), reference, &cluster.data().arn, "secrets");
+            }
         }
         #[expect(clippy::iter_over_hash_type, reason = "each list is put in order on its own")]
         for list in uses.values_mut() {

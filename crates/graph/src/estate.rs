@@ -6,6 +6,7 @@ use plimsoll_model::aws::{ec2, ecs, iam, kms};
 use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
 use rustc_hash::FxHashMap;
 
+use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
 use crate::relation::Relation;
 use crate::workload::Workloads;
@@ -18,6 +19,7 @@ pub struct Estate<'i> {
     coverage: Coverage<'i>,
     pub(crate) ids: Ids<'i>,
     pub(crate) relations: Relations,
+    pub(crate) kubernetes: Kubernetes,
     pub(crate) key_uses: OnceLock<KeyUses>,
     pub(crate) latest_revisions: OnceLock<Vec<bool>>,
     pub(crate) workloads: OnceLock<Workloads>,
@@ -114,6 +116,7 @@ impl<'i> Estate<'i> {
             coverage: Coverage::new(inventory),
             ids: Ids::new(inventory),
             relations: Relations::default(),
+            kubernetes: Kubernetes::default(),
             key_uses: OnceLock::new(),
             latest_revisions: OnceLock::new(),
             workloads: OnceLock::new(),
@@ -123,6 +126,7 @@ impl<'i> Estate<'i> {
         };
         estate.relations = crate::ecs::relations(&estate);
         crate::network::relate(&mut estate);
+        crate::eks::relate(&mut estate);
         crate::encryption::relate(&mut estate);
         crate::identity::relate(&mut estate);
         estate
