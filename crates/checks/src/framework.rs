@@ -53,6 +53,10 @@ const FSBP: &[(&str, &str)] = &[
     ("ECS.16", "Task sets do not assign public IP addresses"),
     ("ECS.17", "Task definitions do not use host network mode"),
     ("ECS.18", "Task definitions encrypt EFS volumes in transit"),
+    ("EKS.1", "Endpoints of clusters are not public"),
+    ("EKS.2", "Clusters run a supported version of Kubernetes"),
+    ("EKS.3", "Kubernetes secrets are encrypted"),
+    ("EKS.8", "Audit logs of clusters are on"),
     ("KMS.3", "KMS keys are not scheduled for deletion by mistake"),
     ("KMS.4", "KMS keys are rotated automatically"),
     ("KMS.5", "KMS keys are not open to the public"),
@@ -87,8 +91,20 @@ const CIS_DOCKER: &[(&str, &str)] = &[
     ("5.32", "The Docker socket is not mounted in containers"),
 ];
 
-const CIS_EKS: &[(&str, &str)] =
-    &[("5.2.1", "Workloads have service accounts with IAM roles of their own"), ("5.4.3", "Nodes are private")];
+const CIS_EKS: &[(&str, &str)] = &[
+    ("2.1.1", "Audit logs are on"),
+    ("3.1.1", "Files of the kubelet on nodes have restrictive permissions"),
+    ("4.1.1", "The cluster-admin role is only used where required"),
+    ("4.1.7", "Access to clusters is managed by access entries"),
+    ("4.3.1", "The CNI plugin supports network policies"),
+    ("5.2.1", "Workloads have service accounts with IAM roles of their own"),
+    ("5.3.1", "Kubernetes secrets are encrypted with KMS"),
+    ("5.4.1", "Access to the control plane endpoint is restricted"),
+    ("5.4.2", "The private endpoint is on and public access is off"),
+    ("5.4.3", "Nodes are private"),
+    ("5.4.4", "Network policy is on"),
+    ("5.5.1", "Users of Kubernetes are managed with IAM"),
+];
 
 const NIST: &[(&str, &str)] = &[
     ("AC-3", "Access Enforcement"),
@@ -101,6 +117,7 @@ const NIST: &[(&str, &str)] = &[
     ("AU-5", "Response to Audit Logging Process Failures"),
     ("AU-6", "Audit Record Review, Analysis, and Reporting"),
     ("AU-12", "Audit Record Generation"),
+    ("CM-2", "Baseline Configuration"),
     ("CM-6", "Configuration Settings"),
     ("CM-7", "Least Functionality"),
     ("CM-8", "System Component Inventory"),
@@ -121,6 +138,7 @@ const NIST: &[(&str, &str)] = &[
     ("SI-2", "Flaw Remediation"),
     ("SI-4", "System Monitoring"),
     ("SI-4(4)", "Inbound and Outbound Communications Traffic"),
+    ("SI-12", "Information Management and Retention"),
 ];
 
 const PCI_DSS: &[(&str, &str)] = &[

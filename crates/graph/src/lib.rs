@@ -16,7 +16,7 @@ mod node;
 mod relation;
 mod workload;
 
-pub use address::is_public_range;
+pub use address::{exceed_prefix, is_public_range};
 pub use confinement::Confinement;
 pub use coverage::Coverage;
 pub use ecs::{Host, Launch, TaskGroup};
