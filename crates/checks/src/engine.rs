@@ -461,3 +461,68 @@ fn definition_context(node: Node<'_, TaskDefinition>, failure: &Failure) -> Cont
         _ => Context { launch, ..Context::default() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{Fixture, fixture, gap};
+    use plimsoll_graph::Estate;
+    use plimsoll_model::aws::ecs::Cluster;
+    use plimsoll_model::{Finding, Gap, Status};
+
+    use super::{CHECKS, Options, Selection, evaluate};
+    use crate::check::{Check, Verdict};
+
+    /// A check of every ECS cluster and, as if that were of one piece with it, of pods.
+    fn of_both() -> &'static Check {
+        let check = Check {
+            resource: "AWS::ECS::Cluster",
+            needs: &["ecs:ListClusters", "eks:ListClusters", "eks:ListNodegroups", "k8s:list pods"],
+            shades: &[],
+            evaluate: |estate, verdicts| verdicts.each(estate.all::<Cluster>(), |_| Ok(Verdict::Pass)),
+            ..**CHECKS.first().unwrap()
+        };
+        Box::leak(Box::new(check))
+    }
+
+    /// How many passed, and what was not decided.
+    fn run(account: Fixture) -> (usize, Vec<Finding>) {
+        let inventory = account.cluster("shop", |_| {}).build();
+        let evaluation = evaluate(&Estate::new(&inventory), &Selection(vec![of_both()]), Options::default());
+        assert!(evaluation.findings.iter().all(|finding| finding.status == Status::Unknown));
+        (evaluation.summary.pass, evaluation.findings)
+    }
+
+    #[test]
+    fn kubernetes_matters_only_where_a_cluster_of_it_is() {
+        let (passed, unknown) = run(fixture().region("eu-west-3"));
+        assert_eq!((passed, unknown.len()), (1, 0));
+        let (passed, unknown) = run(fixture().region("eu-west-3").eks_cluster("k", |_| {}).region("us-east-1"));
+        assert_eq!((passed, unknown.len()), (1, 1));
+        assert_eq!((unknown[0].resource.region.as_str(), unknown[0].resource.name.as_str()), ("eu-west-3", "*"));
+        assert!(unknown[0].message.contains("Kubernetes API") && unknown[0].message.contains("k8s:list pods"), "{}", unknown[0].message);
+    }
+
+    #[test]
+    fn what_is_not_read_inside_kubernetes_withholds_nothing_outside() {
+        let (passed, unknown) = run(fixture().eks_cluster("k", |_| {}));
+        assert_eq!((passed, unknown.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_refused_listing_of_kubernetes_withholds_what_looks_clean() {
+        for operation in ["eks:ListClusters", "eks:ListNodegroups"] {
+            let resource = (operation != "eks:ListClusters").then(|| "arn:aws:eks:us-east-1:111111111111:cluster/k".to_owned());
+            let gap = Gap { resource, ..gap(operation) };
+            let (passed, unknown) = run(fixture().with(|inventory| inventory.gaps.push(gap)));
+            assert_eq!(passed, 0);
+            assert!(unknown.iter().any(|finding| finding.message.contains(operation)), "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_without_listing_of_kubernetes_leaves_it_open_everywhere() {
+        let (_, unknown) = run(fixture().not_collected("eks:ListClusters").not_collected("eks:ListNodegroups"));
+        assert_eq!((unknown.len(), unknown[0].resource.region.as_str()), (1, "*"));
+        assert!(["eks:ListClusters", "eks:ListNodegroups", "k8s:list pods"].iter().all(|operation| unknown[0].message.contains(operation)));
+    }
+}

@@ -110,6 +110,9 @@ impl Scan<'_> {
                 inventory.absorb(triggers);
                 let started = ecs::started(&api, &ecs, &inventory).await;
                 inventory.absorb(started);
+            } else if any_eks {
+                let settings = ecs::settings(&api, &ecs, &inventory).await;
+                inventory.absorb(settings);
             }
             // A Region without clusters costs no request to EC2.
             if any_ecs || any_eks {

@@ -9,7 +9,7 @@ use plimsoll_model::aws::eks::{PodIdentityAssociation, VpcConfigResponse};
 use plimsoll_model::aws::logs::LogGroup;
 use plimsoll_model::aws::ssm::PublicParameter;
 use plimsoll_model::{AccountId, Holds, Inventory, Located, Region, Resource};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::relation::Relation;
 use crate::{Estate, Link, Node, Unknown};
@@ -135,10 +135,11 @@ impl Estate<'_> {
         clusters.chain(gaps.map(|gap| (&gap.account, &gap.region))).collect()
     }
 
-    /// The nodes of all clusters in scope that the customer patches: not those of EKS Auto Mode.
-    pub fn customer_nodes(&self) -> impl Iterator<Item = Node<'_, Instance>> {
-        let nodes = self.eks_clusters().flat_map(Node::<'_, Cluster>::nodes);
-        nodes.filter(|node| node.node_kind() != NodeKind::AutoMode)
+    /// The nodes of EKS clusters that are no container instances of ECS as well.
+    pub fn nodes_alone(&self) -> impl Iterator<Item = Node<'_, Instance>> {
+        let hosts: FxHashSet<u32> = self.hosts().filter_map(|host| Some(host.instance().found()?.index)).collect();
+        let nodes = self.all::<Cluster>().flat_map(Node::<'_, Cluster>::nodes);
+        nodes.filter(move |node| !hosts.contains(&node.index))
     }
 
     /// Service accounts of Kubernetes that EKS gives this role.
@@ -319,5 +320,121 @@ impl<'e> Node<'e, Instance> {
         } else {
             NodeKind::SelfManaged
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{fixture, gap, role_arn};
+    use plimsoll_model::aws::ec2::{Instance, OperatorResponse, Tag, Vpc};
+    use plimsoll_model::aws::eks::{Cluster, PodIdentityAssociation};
+    use plimsoll_model::{Gap, Inventory};
+
+    use crate::{Estate, Node, NodeKind};
+
+    fn shop() -> Inventory {
+        fixture()
+            .network()
+            .eks_cluster("shop", |_| {})
+            .eks_cluster("jobs", |_| {})
+            .nodegroup("shop", "web", |_| {})
+            .addon("shop", "vpc-cni", |_| {})
+            .access_entry("jobs", &role_arn("admin"), &[], |_| {})
+            .node("shop", Some("web"), "n1", |_| {})
+            .node("shop", None, "n2", |_| {})
+            .node("jobs", None, "n3", |instance| {
+                instance.tags = vec![Tag { key: "eks:eks-cluster-name".to_owned(), value: "jobs".to_owned() }];
+                instance.operator = Some(OperatorResponse { managed: Some(true), principal: Some("eks.amazonaws.com".to_owned()) });
+            })
+            .instance("other", |instance| {
+                instance.tags = vec![Tag { key: "kubernetes.io/cluster/gone".to_owned(), value: "owned".to_owned() }]
+            })
+            .build()
+    }
+
+    fn cluster<'e>(estate: &'e Estate<'e>, name: &str) -> Node<'e, Cluster> {
+        estate.all::<Cluster>().find(|cluster| cluster.name() == name).unwrap()
+    }
+
+    #[test]
+    fn a_cluster_knows_what_belongs_to_it_and_its_nodes_by_their_tags() {
+        let inventory = shop();
+        let estate = Estate::new(&inventory);
+        let shop = cluster(&estate, "shop");
+        assert_eq!((shop.nodegroups().count(), shop.addons().count(), shop.access_entries().count()), (1, 1, 0));
+        let nodes = |cluster: Node<'_, Cluster>| -> Vec<(String, NodeKind)> {
+            cluster.nodes().map(|node| (node.data().instance_id.clone(), node.node_kind())).collect()
+        };
+        assert_eq!(nodes(shop), [("i-n1".to_owned(), NodeKind::Managed), ("i-n2".to_owned(), NodeKind::SelfManaged)]);
+        assert_eq!(nodes(cluster(&estate, "jobs")), [("i-n3".to_owned(), NodeKind::AutoMode)]);
+        let group = shop.nodegroups().next().unwrap();
+        assert_eq!(group.nodes().map(|node| node.instance_id.clone()).collect::<Vec<_>>(), ["i-n1"]);
+        assert_eq!(group.cluster().found().unwrap().name(), "shop");
+        assert!(group.recommended_release().unwrap().found().is_some());
+        assert_eq!(estate.nodes_alone().count(), 3);
+    }
+
+    #[test]
+    fn the_vpc_of_a_cluster_and_its_nodes_holds_workload() {
+        let inventory = fixture().network().vpc("empty", |_| {}).eks_cluster("shop", |_| {}).build();
+        let estate = Estate::new(&inventory);
+        let vpc = |id: &str| estate.all::<Vpc>().find(|vpc| vpc.vpc_id == id).unwrap();
+        assert_eq!(vpc("vpc-main").workload().unwrap().subnets().count(), 1);
+        assert!(vpc("vpc-empty").workload().is_none());
+        let elsewhere = |instance: &mut Instance| instance.vpc_id = Some("vpc-empty".to_owned());
+        let inventory = fixture().vpc("empty", |_| {}).eks_cluster("shop", |_| {}).node("shop", None, "n1", elsewhere).build();
+        let estate = Estate::new(&inventory);
+        assert!(estate.all::<Vpc>().next().unwrap().workload().is_some());
+    }
+
+    #[test]
+    fn the_key_of_kubernetes_secrets_has_a_user() {
+        let inventory = fixture().key("eks", |_| {}).eks_cluster("shop", |_| {}).build();
+        let estate = Estate::new(&inventory);
+        let users = estate.keys().next().unwrap().users().to_vec();
+        assert_eq!(users.iter().map(|user| user.purpose).collect::<Vec<_>>(), ["secrets"]);
+    }
+
+    #[test]
+    fn kubernetes_is_where_clusters_are_or_were_listed() {
+        let at = |operation: &str| {
+            let gap = Gap { resource: Some("arn:aws:eks:us-east-1:111111111111:cluster/x".to_owned()), ..gap(operation) };
+            let inventory = fixture().with(|inventory| inventory.gaps.push(gap)).build();
+            Estate::new(&inventory).places_of_kubernetes().len()
+        };
+        assert_eq!(at("eks:DescribeCluster"), 1);
+        assert_eq!(at("eks:ListClusters"), 0);
+        let inventory = shop();
+        assert_eq!(Estate::new(&inventory).places_of_kubernetes().len(), 1);
+    }
+
+    #[test]
+    fn an_add_on_is_absent_only_when_all_were_listed() {
+        let inventory = fixture().eks_cluster("shop", |_| {}).build();
+        assert_eq!(cluster(&Estate::new(&inventory), "shop").addon("vpc-cni"), Ok(None));
+        for (operation, resource) in [("eks:ListAddons", "cluster/shop"), ("eks:DescribeAddon", "addon/shop/vpc-cni")] {
+            let gap = Gap { resource: Some(format!("arn:aws:eks:us-east-1:111111111111:{resource}")), ..gap(operation) };
+            let inventory =
+                fixture().eks_cluster("shop", |_| {}).eks_cluster("jobs", |_| {}).with(|inventory| inventory.gaps.push(gap)).build();
+            let estate = Estate::new(&inventory);
+            assert!(cluster(&estate, "shop").addon("vpc-cni").is_err());
+            assert_eq!(cluster(&estate, "jobs").addon("vpc-cni"), Ok(None));
+            assert_eq!(cluster(&estate, "shop").addon("coredns").is_err(), operation == "eks:ListAddons");
+        }
+    }
+
+    #[test]
+    fn a_role_knows_the_service_accounts_that_have_it() {
+        let association = PodIdentityAssociation {
+            association_arn: "a".to_owned(),
+            cluster_name: "shop".to_owned(),
+            role_arn: role_arn("web"),
+            ..Default::default()
+        };
+        let inventory = fixture().eks_cluster("shop", |_| {}).resource(association).build();
+        let estate = Estate::new(&inventory);
+        assert_eq!(estate.service_accounts_with(&role_arn("web")).count(), 1);
+        assert_eq!(estate.service_accounts_with(&role_arn("other")).count(), 0);
+        assert_eq!(cluster(&estate, "shop").pod_identity_associations().count(), 1);
     }
 }
