@@ -19,7 +19,7 @@ fn rests_on(check: &Check) -> impl Iterator<Item = &'static str> {
 }
 
 fn run(inventory: &Inventory) -> Evaluation {
-    evaluate(&Estate::new(inventory), &Selection::default(), Options { include_passed: true })
+    evaluate(&Estate::new(inventory), &Selection::default(), Options { include_passed: true, ..Options::default() })
 }
 
 fn denied(mut inventory: Inventory, operation: &str) -> Inventory {
@@ -51,7 +51,7 @@ fn accounts() -> [Inventory; 4] {
     let faulty = faulty.eks_cluster("k", |cluster| *cluster = bare(cluster)).nodegroup("k", "web", |_| {});
     let hardened = fixture().shop().eks_cluster("k", |_| {}).nodegroup("k", "web", |_| {}).node("k", Some("web"), "n1", |_| {});
     let hardened = hardened.addon("k", "vpc-cni", |_| {}).access_entry("k", &role_arn("web-task"), &["AmazonEKSViewPolicy"], |_| {});
-    [fixture().shop().build(), faulty.build(), hardened.build(), large(20, 40)]
+    [fixture().shop().behind_load_balancer().build(), faulty.build(), hardened.build(), large(20, 40)]
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn an_empty_account_that_was_read_whole_fails_nothing() {
 
 #[test]
 fn a_hardened_account_fails_nothing_above_low() {
-    let evaluation = run(&fixture().shop().build());
+    let evaluation = run(&fixture().shop().behind_load_balancer().build());
     let failed: Vec<&Finding> = evaluation.findings.iter().filter(|f| f.status == Status::Fail && f.severity > Severity::Low).collect();
     assert!(failed.is_empty(), "{failed:#?}");
 }

@@ -30,6 +30,8 @@ mod ecs_cluster_fargate_storage_no_cmk;
 mod ecs_container_instance_agent_disconnected;
 #[path = "tagging_governance/ecs_resource_required_tags_missing.rs"]
 mod ecs_resource_required_tags_missing;
+#[path = "network/ecs_service_connect_tls_disabled.rs"]
+mod ecs_service_connect_tls_disabled;
 #[path = "network/ecs_service_default_security_group.rs"]
 mod ecs_service_default_security_group;
 #[path = "network/ecs_service_egress_unrestricted.rs"]
@@ -102,6 +104,16 @@ mod eks_cluster_version_unsupported;
 mod eks_network_policy_engine_missing;
 #[path = "host_patching/eks_nodegroup_outdated.rs"]
 mod eks_nodegroup_outdated;
+#[path = "platform_audit/elb_access_logs_disabled.rs"]
+mod elb_access_logs_disabled;
+#[path = "network/elb_container_frontend_without_waf.rs"]
+mod elb_container_frontend_without_waf;
+#[path = "network/elb_listener_plaintext.rs"]
+mod elb_listener_plaintext;
+#[path = "network/elb_listener_weak_tls_policy.rs"]
+mod elb_listener_weak_tls_policy;
+#[path = "network/elb_target_traffic_plaintext.rs"]
+mod elb_target_traffic_plaintext;
 #[path = "identity/iam_task_role_shared_across_services.rs"]
 mod iam_task_role_shared_across_services;
 #[path = "identity/iam_task_role_trust_no_source_condition.rs"]
@@ -143,6 +155,7 @@ pub const CHECKS: &[&Check] = &[
     &ecs_cluster_fargate_storage_no_cmk::CHECK,
     &ecs_container_instance_agent_disconnected::CHECK,
     &ecs_resource_required_tags_missing::CHECK,
+    &ecs_service_connect_tls_disabled::CHECK,
     &ecs_service_default_security_group::CHECK,
     &ecs_service_egress_unrestricted::CHECK,
     &ecs_service_fargate_platform_version_outdated::CHECK,
@@ -179,6 +192,11 @@ pub const CHECKS: &[&Check] = &[
     &eks_cluster_version_unsupported::CHECK,
     &eks_network_policy_engine_missing::CHECK,
     &eks_nodegroup_outdated::CHECK,
+    &elb_access_logs_disabled::CHECK,
+    &elb_container_frontend_without_waf::CHECK,
+    &elb_listener_plaintext::CHECK,
+    &elb_listener_weak_tls_policy::CHECK,
+    &elb_target_traffic_plaintext::CHECK,
     &iam_task_role_shared_across_services::CHECK,
     &iam_task_role_trust_no_source_condition::CHECK,
     &iam_user_key_in_task_definition::CHECK,

@@ -29,6 +29,7 @@ pub fn result(estate: &Estate<'_>, evaluation: Evaluation, version: &str) -> Sca
         summary: evaluation.summary,
         responsibility: matrix(estate, &evaluation).summary,
         findings: evaluation.findings,
+        exceptions: evaluation.exceptions,
         gaps: inventory.gaps.clone(),
     }
 }

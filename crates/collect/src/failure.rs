@@ -7,6 +7,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use plimsoll_model::Gap;
+
 use crate::guard::{NoBody, Refusal};
 
 /// Characters of a message that are kept.
@@ -51,6 +53,17 @@ impl Failure {
     /// Whether nobody answered at all, so that the next request would meet the same.
     pub(crate) fn is_silence(&self) -> bool {
         self.code == Self::CONNECT_ERROR || self.code == Self::TIMEOUT
+    }
+
+    /// Whether a closed Region refuses like this: one that is not enabled in the account, or that a policy of the
+    /// organization closes. Other things are refused so too: only when all of them are is the Region closed.
+    pub(crate) fn closes_region(&self) -> bool {
+        let not_enabled = matches!(
+            self.code.as_str(),
+            "OptInRequired" | "UnrecognizedClientException" | "InvalidClientTokenId" | "AuthFailure" | "SubscriptionRequiredException"
+        );
+        let gap = Gap { code: self.code.clone(), ..Gap::default() };
+        not_enabled || (gap.is_denied() && self.message.contains("service control policy"))
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "fits map_err")]

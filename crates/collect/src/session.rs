@@ -2,8 +2,10 @@
 //!
 //! Credentials, profiles and endpoints are what `aws-config` finds, as every AWS tool does.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
@@ -16,10 +18,10 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_types::service_config::ServiceConfigKey;
 
 use crate::Settings;
 use crate::guard::Guard;
-use crate::regions;
 use crate::statistics::Statistics;
 use crate::wire::{Service, Wire};
 
@@ -31,14 +33,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const OPERATION_TIMEOUT_FACTOR: u32 = 4;
 /// Attempts for the first request, which finds out whether anybody is there.
 const FIRST_MAX_ATTEMPTS: u32 = 3;
+/// The services whose answers the cache keeps, by their name in configuration files.
+const CACHED_SERVICES: &[&str] = &["ECS", "ECR"];
 /// How long the first request waits for an answer to begin.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long it may take to get credentials, with all retries.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Credentials, endpoints and limits; gives out clients.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     sdk: SdkConfig,
     statistics: Statistics,
+    profile: Option<String>,
+    role: Option<String>,
 }
 
 macro_rules! clients {
@@ -78,23 +87,36 @@ impl Session {
             let provider = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
             sdk = sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
         }
-        if let Some(role) = &settings.role_arn {
-            let mut builder = AssumeRoleProvider::builder(role).session_name("plimsoll").configure(&sdk);
-            if let Some(id) = &settings.external_id {
-                builder = builder.external_id(id);
-            }
-            if sdk.region().is_none() {
-                builder = builder.region(Region::new(regions::first(&settings.regions, None)));
-            }
-            let provider = builder.build().await;
-            sdk = sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
-        }
-        Self::new(sdk)
+        Self { profile: settings.profile.clone(), ..Self::new(sdk) }
     }
 
     /// Takes a configuration as it is.
     pub(crate) fn new(sdk: SdkConfig) -> Self {
-        Self { sdk, statistics: Statistics::default() }
+        Self { sdk, statistics: Statistics::default(), profile: None, role: None }
+    }
+
+    /// The same as a role. Nothing is sent until something is asked; credentials are renewed before they expire.
+    pub(crate) async fn assume(&self, role: &str, external_id: Option<&str>, region: &str) -> Self {
+        let mut builder =
+            AssumeRoleProvider::builder(role).session_name("plimsoll").region(Region::new(region.to_owned())).configure(&self.sdk);
+        if let Some(id) = external_id {
+            builder = builder.external_id(id);
+        }
+        let provider = SharedCredentialsProvider::new(builder.build().await);
+        // One cache for the clients of all services and Regions, so that the role is assumed once.
+        let identities = IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build();
+        let sdk = self.sdk.clone().into_builder().credentials_provider(provider).identity_cache(identities).build();
+        Self { sdk, role: Some(role.to_owned()), ..self.clone() }
+    }
+
+    /// The profile that was asked for by name.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
+    /// The role that is assumed.
+    pub(crate) fn role(&self) -> Option<&str> {
+        self.role.as_deref()
     }
 
     /// The Region that environment or profile name.
@@ -105,6 +127,16 @@ impl Session {
     /// Whether all services are reached at one place, so that a Region's name tells nothing about its endpoint.
     pub(crate) fn has_endpoint(&self) -> bool {
         self.sdk.endpoint_url().is_some()
+    }
+
+    /// Where the services whose answers are cached are reached, if not at AWS's own endpoints.
+    pub(crate) fn endpoint(&self) -> Option<String> {
+        let own = CACHED_SERVICES.iter().filter_map(|service| {
+            let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
+            self.sdk.service_config()?.load_config(key)
+        });
+        let all: BTreeSet<String> = own.chain(self.sdk.endpoint_url().map(ToOwned::to_owned)).collect();
+        (!all.is_empty()).then(|| all.into_iter().collect::<Vec<_>>().join(" "))
     }
 
     /// Requests so far.
@@ -121,7 +153,7 @@ impl Session {
         let sdk = sdk
             .retry_config(retries.with_max_attempts(FIRST_MAX_ATTEMPTS))
             .timeout_config(timeouts.read_timeout(read.min(FIRST_READ_TIMEOUT)).build());
-        Self { sdk: sdk.build(), statistics: self.statistics.clone() }
+        Self { sdk: sdk.build(), ..self.clone() }
     }
 
     /// A client in a Region of a service that has no SDK crate here.

@@ -123,7 +123,7 @@ mod tests {
         let replay = Replay::new().on("ListAliases", burst);
         let api = Api::in_test();
         api.call(&crate::kms::LIST_ALIASES, replay.kms().list_aliases().send()).await.unwrap();
-        assert_eq!(replay.statistics.calls()["kms:ListAliases"], CallStatistics { calls: 5, throttled: 4 });
+        assert_eq!(replay.statistics.calls()["kms:ListAliases"], CallStatistics { calls: 5, throttled: 4, cached: 0 });
     }
 
     #[tokio::test]
@@ -134,7 +134,7 @@ mod tests {
             .error("ListAccessKeys", "AccessDenied");
         replay.ec2().describe_regions().send().await.unwrap_err();
         replay.iam().list_access_keys().send().await.unwrap_err();
-        assert_eq!(replay.statistics.calls()["ec2:DescribeRegions"], CallStatistics { calls: 8, throttled: 8 });
-        assert_eq!(replay.statistics.calls()["iam:ListAccessKeys"], CallStatistics { calls: 1, throttled: 0 });
+        assert_eq!(replay.statistics.calls()["ec2:DescribeRegions"], CallStatistics { calls: 8, throttled: 8, cached: 0 });
+        assert_eq!(replay.statistics.calls()["iam:ListAccessKeys"], CallStatistics { calls: 1, throttled: 0, cached: 0 });
     }
 }

@@ -269,12 +269,11 @@ impl Service {
     /// The Region whose endpoint answers for a Region.
     fn region<'a>(&self, region: &'a str) -> &'a str {
         match (self.reach, plimsoll_model::partition_of(region)) {
-            (Reach::Regional, _) => region,
             (Reach::Partition, "aws-cn") => "cn-northwest-1",
             (Reach::Partition, "aws-us-gov") => "us-gov-west-1",
             (Reach::Partition, "aws") => "us-east-1",
             // The other partitions have one Region, or this one leads.
-            (Reach::Partition, _) => region,
+            (Reach::Regional | Reach::Partition, _) => region,
         }
     }
 }

@@ -218,7 +218,18 @@ impl<W: Write> Report<'_, '_, W> {
             if !groups.is_empty() {
                 self.screen.heading((Style::Bold, title), &count(groups.iter().map(|group| group.findings.len()).sum(), "verdict"))?;
                 self.groups(&groups, |_| (style, if status == Status::Pass { "pass" } else { "muted" }.to_owned()))?;
+                self.reasons(&groups)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Why findings are accepted, each reason once.
+    fn reasons(&mut self, groups: &[Group<'_>]) -> io::Result<()> {
+        let accepted = groups.iter().flat_map(|group| &group.findings).filter_map(|finding| finding.suppression.as_ref());
+        let reasons: BTreeSet<_> = accepted.map(|suppression| (suppression.expires, &*suppression.reason)).collect();
+        for (expires, reason) in reasons {
+            self.screen.hanging(2, (Style::Dim, &format!("until {expires}  ")), Style::Plain, &shown(reason, LONG))?;
         }
         Ok(())
     }
@@ -480,6 +491,9 @@ fn next(result: &ScanResult, plan: &Plan<'_>, unread: &[Unread<'_>], action: fn(
         Some(explain) if fail.critical + fail.high > 0 => format!("{explain} says why the first finding matters and how to mend it."),
         _ if !result.scan.complete => "scan again to the end; an interrupted scan proves nothing clean.".to_owned(),
         _ if unread.iter().any(|one| !one.is_never_asked()) => {
+            if let Some(closing) = unread.first().filter(|one| one.is_closing()) {
+                return format!("{}; nothing was read of {}.", closing.remedy(action), closing.place());
+            }
             let remedy = unread.first().map_or_else(|| "see the verdicts with -v".to_owned(), |one| one.remedy(action));
             format!("{remedy}, for {}; `plimsoll permissions` prints the whole policy.", count(result.summary.unknown, "unknown verdict"))
         }
@@ -496,7 +510,7 @@ fn next(result: &ScanResult, plan: &Plan<'_>, unread: &[Unread<'_>], action: fn(
 mod tests {
     use super::table;
     use crate::matrix::matrix_table;
-    use crate::sample::{clean, crowd, hostile, matrix, result};
+    use crate::sample::{clean, crowd, hostile, matrix, result, with_exception};
     use crate::screen::TableOptions;
     use plimsoll_model::{ScanResult, Severity, Status};
     use proptest::prelude::*;
@@ -641,6 +655,13 @@ mod tests {
         let text = at(&result, 80);
         assert!(text.contains("PASSED") && text.contains("SUPPRESSED"), "{text}");
         fits(&text, 80).unwrap();
+    }
+
+    #[test]
+    fn a_suppressed_finding_is_told_with_its_reason_and_its_last_day() {
+        let text = at(&with_exception("the agent needs it"), 80);
+        assert!(text.contains("until 2026-12-31  the agent needs it"), "{text}");
+        assert!(text.contains("1 suppressed"), "{text}");
     }
 
     #[test]
