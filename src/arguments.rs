@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use plimsoll_collect::Share;
 use plimsoll_model::Severity;
 use plimsoll_report::{ExternalId, Principal, RoleName};
 
@@ -247,6 +248,9 @@ pub(crate) struct Target {
     /// Requests in flight for each account and Region [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) concurrency: Option<u16>,
+    /// Share of AWS's request quotas to spend at most: above 0, up to 1 [default: 0.5]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) api_budget: Option<Share>,
     /// Seconds to wait for one answer before trying again [default: 30]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) timeout: Option<u64>,

@@ -142,6 +142,10 @@ fn the_body_of_a_second_snapshot_can_be_appended() {
 
 #[test]
 fn wrong_usage_is_told_with_what_would_be_right() {
+    for share in ["0", "1.5", "half"] {
+        let told = bare().args(["scan", "--api-budget", share]).assert().code(2);
+        told.stderr(predicate::str::contains("above 0 and at most 1"));
+    }
     bare().arg("scna").assert().code(2).stderr(predicate::str::contains("scan"));
     bare()
         .args(["check", "x.ndjson", "--only", "ecs-service-public-ips"])
