@@ -59,6 +59,10 @@ const FSBP: &[(&str, &str)] = &[
     ("ECS.18", "Task definitions encrypt EFS volumes in transit"),
     ("ECS.20", "Task definitions name users other than root for Linux containers"),
     ("ECS.21", "Task definitions name users other than the administrator for Windows containers"),
+    ("EKS.1", "Endpoints of clusters are not public"),
+    ("EKS.2", "Clusters run a supported version of Kubernetes"),
+    ("EKS.3", "Kubernetes secrets are encrypted"),
+    ("EKS.8", "Audit logs of clusters are on"),
     ("ELB.1", "Application load balancers redirect all HTTP requests to HTTPS"),
     ("ELB.5", "Application and classic load balancers keep logs"),
     ("ELB.16", "Application load balancers are associated with a web ACL of AWS WAF"),
@@ -106,9 +110,19 @@ const CIS_DOCKER: &[(&str, &str)] = &[
 const CIS_EKS: &[(&str, &str)] = &[
     ("5.1.1", "Images are scanned for vulnerabilities"),
     ("5.1.4", "Only approved registries are used"),
+    ("2.1.1", "Audit logs are on"),
+    ("3.1.1", "Files of the kubelet on nodes have restrictive permissions"),
+    ("4.1.1", "The cluster-admin role is only used where required"),
+    ("4.1.7", "Access to clusters is managed by access entries"),
+    ("4.3.1", "The CNI plugin supports network policies"),
     ("5.2.1", "Workloads have service accounts with IAM roles of their own"),
+    ("5.3.1", "Kubernetes secrets are encrypted with KMS"),
+    ("5.4.1", "Access to the control plane endpoint is restricted"),
+    ("5.4.2", "The private endpoint is on and public access is off"),
     ("5.4.3", "Nodes are private"),
+    ("5.4.4", "Network policy is on"),
     ("5.4.5", "Traffic to load balancers is encrypted with TLS certificates"),
+    ("5.5.1", "Users of Kubernetes are managed with IAM"),
 ];
 
 const NIST: &[(&str, &str)] = &[
@@ -151,6 +165,7 @@ const NIST: &[(&str, &str)] = &[
     ("SI-7", "Software, Firmware, and Information Integrity"),
     ("SI-7(15)", "Code Authentication"),
     ("SR-3", "Supply Chain Controls and Processes"),
+    ("SI-12", "Information Management and Retention"),
 ];
 
 const PCI_DSS: &[(&str, &str)] = &[

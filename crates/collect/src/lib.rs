@@ -16,6 +16,7 @@ mod doctor;
 mod ec2;
 mod ecr;
 mod ecs;
+mod eks;
 mod elasticfilesystem;
 mod elasticloadbalancing;
 mod error;
@@ -43,6 +44,7 @@ mod secretsmanager;
 mod session;
 mod shield;
 mod signer;
+mod ssm;
 mod statistics;
 mod sts;
 mod surroundings;
@@ -159,6 +161,7 @@ pub fn operations() -> Vec<&'static Operation> {
         acm_pca::OPERATIONS,
         cloudtrail::OPERATIONS,
         cloudwatch::OPERATIONS,
+        eks::OPERATIONS,
         elasticfilesystem::OPERATIONS,
         elasticloadbalancing::OPERATIONS,
         events::OPERATIONS,
@@ -170,6 +173,7 @@ pub fn operations() -> Vec<&'static Operation> {
         s3::OPERATIONS,
         scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
+        ssm::OPERATIONS,
         shield::OPERATIONS,
         signer::OPERATIONS,
         wafv2::OPERATIONS,

@@ -9,7 +9,7 @@ use crate::session::Session;
 use crate::wire::Wire;
 use crate::{
     acm_pca, cloudtrail, cloudwatch, ecr, elasticfilesystem, elasticloadbalancing, events, logs, network_firewall, rds, route53resolver,
-    s3, scheduler, secretsmanager, shield, signer, wafv2,
+    s3, scheduler, secretsmanager, shield, signer, ssm, wafv2,
 };
 
 /// Reads what starts tasks besides services: the revisions that it names belong to what is judged.
@@ -67,7 +67,7 @@ async fn load_balancers(api: &Api, elb: &Wire, wafv2: &Wire, containers: &Invent
 pub(crate) async fn behind(session: &Session, api: &Api, inventory: &Inventory) -> Inventory {
     let region = api.region().as_str();
     let control = session.wire(&s3::CONTROL, region).for_account(api.account().as_str());
-    let rds = session.wire(&rds::SERVICE, region);
+    let (rds, ssm) = (session.wire(&rds::SERVICE, region), session.wire(&ssm::SERVICE, region));
     let (logs, cloudwatch) = (session.wire(&logs::SERVICE, region), session.wire(&cloudwatch::SERVICE, region));
     let parts: Vec<LocalBoxFuture<'_, Inventory>> = vec![
         // In the order of the services' names.
@@ -79,6 +79,7 @@ pub(crate) async fn behind(session: &Session, api: &Api, inventory: &Inventory) 
         }),
         Box::pin(rds::collect(api, &rds, inventory)),
         Box::pin(s3::collect(api, |region| session.wire(&s3::SERVICE, region), &control, inventory)),
+        Box::pin(ssm::recommended(api, &ssm, inventory)),
     ];
     together(parts).await
 }

@@ -3,6 +3,7 @@
 use plimsoll_model::aws::ec2::{EbsEncryptionDefaults, Volume};
 use plimsoll_model::aws::ecr::Repository;
 use plimsoll_model::aws::ecs::{Cluster, Service, Task};
+use plimsoll_model::aws::eks;
 use plimsoll_model::aws::kms::Key;
 use plimsoll_model::{AccountId, Arn, Gap, Region, Resource};
 use rustc_hash::FxHashMap;
@@ -15,7 +16,7 @@ pub struct KeyUser {
     /// ARN of the resource that uses the key.
     pub arn: String,
     /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `serviceConnect`, `volume`,
-    /// `repository`.
+    /// `repository`, `secrets` of Kubernetes.
     pub purpose: &'static str,
 }
 
@@ -147,6 +148,12 @@ impl Estate<'_> {
         for repository in self.all::<Repository>() {
             let reference = repository.data().encryption_configuration.as_ref().and_then(|encryption| encryption.kms_key.as_deref());
             add(repository.account(), repository.region(), reference, &repository.data().repository_arn, "repository");
+        }
+        for cluster in self.all::<eks::Cluster>() {
+            for config in &cluster.data().encryption_config {
+                let reference = config.provider.as_ref().and_then(|provider| provider.key_arn.as_deref());
+                add(cluster.account(), cluster.region(), reference, &cluster.data().arn, "secrets");
+            }
         }
         #[expect(clippy::iter_over_hash_type, reason = "each list is put in order on its own")]
         for list in uses.values_mut() {

@@ -7,6 +7,7 @@ use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource
 use rustc_hash::FxHashMap;
 
 use crate::balancing::Balancing;
+use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
 use crate::image::ImageUses;
 use crate::relation::Relation;
@@ -20,6 +21,7 @@ pub struct Estate<'i> {
     coverage: Coverage<'i>,
     pub(crate) ids: Ids<'i>,
     pub(crate) relations: Relations,
+    pub(crate) kubernetes: Kubernetes,
     pub(crate) balancing: OnceLock<Balancing>,
     pub(crate) key_uses: OnceLock<KeyUses>,
     pub(crate) image_uses: OnceLock<ImageUses>,
@@ -125,6 +127,7 @@ impl<'i> Estate<'i> {
             coverage: Coverage::new(inventory),
             ids: Ids::new(inventory),
             relations: Relations::default(),
+            kubernetes: Kubernetes::default(),
             balancing: OnceLock::new(),
             key_uses: OnceLock::new(),
             image_uses: OnceLock::new(),
@@ -136,6 +139,7 @@ impl<'i> Estate<'i> {
         };
         estate.relations = crate::ecs::relations(&estate);
         crate::network::relate(&mut estate);
+        crate::eks::relate(&mut estate);
         crate::encryption::relate(&mut estate);
         crate::image::relate(&mut estate);
         crate::identity::relate(&mut estate);
