@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use plimsoll_model::{Severity, TagPattern};
+use plimsoll_collect::Share;
+use plimsoll_model::Severity;
 use plimsoll_report::{ExternalId, Principal, RoleName};
 
 /// Shows how safely containers run on AWS: a live, read-only posture scanner.
@@ -232,12 +233,12 @@ pub(crate) struct Target {
     /// With --org: do not read the accounts of this organizational unit and those below it
     #[arg(long, value_name = "OU", value_delimiter = ',')]
     pub(crate) exclude_ou: Vec<String>,
-    /// With --org: read accounts with this tag, and what else is included; * matches any text; can be repeated
-    #[arg(long, value_name = "KEY[=VALUE]")]
-    pub(crate) include_tag: Vec<TagPattern>,
-    /// With --org: do not read accounts with this tag; * matches any text; can be repeated
-    #[arg(long, value_name = "KEY[=VALUE]")]
-    pub(crate) exclude_tag: Vec<TagPattern>,
+    /// With --org: read accounts with this tag, and what else is included; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) include_tag: Vec<String>,
+    /// With --org: do not read accounts with this tag; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) exclude_tag: Vec<String>,
     /// Accounts to read at a time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) accounts_at_once: u16,
@@ -247,6 +248,9 @@ pub(crate) struct Target {
     /// Requests in flight for each account and Region [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) concurrency: Option<u16>,
+    /// Share of AWS's request quotas to spend at most: above 0, up to 1 [default: 0.5]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) api_budget: Option<Share>,
     /// Seconds to wait for one answer before trying again [default: 30]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) timeout: Option<u64>,

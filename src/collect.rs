@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use plimsoll_collect::{Cache, CollectError, Interrupt, RegionChoice, Settings};
+use plimsoll_collect::{Cache, CollectError, Interrupt, RegionChoice, Settings, Share};
 use plimsoll_config::Config;
 use plimsoll_model::{Gap, Inventory, write_file};
 
@@ -72,9 +72,10 @@ pub(crate) fn with_settings<T>(
     let settings = Settings {
         profile: target.profile.clone().or_else(|| config.profile.clone()),
         regions: regions(if target.region.is_empty() { &config.regions } else { &target.region }),
-        accounts: accounts::choice(target, &config.accounts)?,
+        accounts: accounts::choice(target, config)?,
         accounts_at_once: usize::from(target.accounts_at_once),
         concurrency: usize::from(target.concurrency.unwrap_or(config.collect.concurrency)),
+        api_budget: share(target, config)?,
         timeout: Duration::from_secs(target.timeout.unwrap_or(config.collect.timeout)),
         all_revisions: target.all_revisions.unwrap_or(config.collect.all_revisions),
         fingerprint_key: target.fingerprint_key.as_ref().map(|key| key.clone().into_bytes()),
@@ -123,6 +124,13 @@ fn cache(target: &Target, config: &Config) -> Option<Cache> {
         Some(base.join("plimsoll"))
     };
     Some(Cache::new(variable("PLIMSOLL_CACHE_DIR").or_else(of_user)?, size))
+}
+
+/// How much of AWS's request quotas to spend.
+fn share(target: &Target, config: &Config) -> Result<Share, Failure> {
+    let of_file =
+        || Share::new(config.collect.api_budget).map_err(|error| Failure::usage(error, "mend collect.api-budget in the configuration"));
+    target.api_budget.map_or_else(of_file, Ok)
 }
 
 fn regions(names: &[String]) -> RegionChoice {

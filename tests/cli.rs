@@ -142,6 +142,10 @@ fn the_body_of_a_second_snapshot_can_be_appended() {
 
 #[test]
 fn wrong_usage_is_told_with_what_would_be_right() {
+    for share in ["0", "1.5", "half"] {
+        let told = bare().args(["scan", "--api-budget", share]).assert().code(2);
+        told.stderr(predicate::str::contains("above 0 and at most 1"));
+    }
     bare().arg("scna").assert().code(2).stderr(predicate::str::contains("scan"));
     bare()
         .args(["check", "x.ndjson", "--only", "ecs-service-public-ips"])
@@ -166,7 +170,7 @@ fn options_that_name_accounts_go_together_or_are_told_apart() {
         (&["--accounts", "111111111111", "--role-arn", role], "--role-arn and --accounts exclude each other"),
         (&["--include-ou", "ou-ab12-cd34ef56"], "what includes or excludes accounts needs --org"),
         (&["--exclude-tag", "stage=test", "--role-arn", role], "what includes or excludes accounts needs --org"),
-        (&["--org", "--role-name", "audit", "--include-tag", "=x"], "is no tag"),
+        (&["--org", "--role-name", "audit", "--include-tag", "stage"], "stage is not a tag"),
         (&["--org", "--role-name", "audit", "--include-ou", "production"], "production is not an organizational unit"),
         (&["--org", "--role-name", "audit", "--exclude-account", "12"], "12 is not an account number"),
         (&["--accounts", "111111111111,123", "--role-name", "audit"], "123 is not an account number"),

@@ -1,7 +1,7 @@
 //! Requests flow in; what AWS answered, or the gap that says why it did not, flows out.
 //!
 //! One [`Api`] serves one account in one Region. It alone bounds concurrency, opens spans, listens for the interrupt and
-//! turns errors into gaps. Retries and timeouts are the SDK's, set in `session`.
+//! turns errors into gaps. Requests pay from the account's budget. Retries are the SDK's, set in `session`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,6 +17,7 @@ use plimsoll_secrets::Detector;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
+use crate::budget::{Allowance, Budget};
 use crate::cache::Entries;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -58,6 +59,7 @@ struct Place {
     permits: Semaphore,
     /// Shared by all places, so that many accounts do not open thousands of connections.
     overall: Arc<Semaphore>,
+    allowance: Allowance,
     interrupt: Interrupt,
     detector: Arc<Detector>,
     line: Line,
@@ -85,10 +87,12 @@ impl Api {
         interrupt: Interrupt,
         detector: Arc<Detector>,
         line: Line,
+        budget: &Budget,
     ) -> Self {
         let permits = Semaphore::new(concurrency.max(1));
+        let allowance = budget.for_place(&account, &region);
         let (gaps, dead, door) = Default::default();
-        let place = Place { account, region, permits, overall, interrupt, detector, line, gaps, dead, door };
+        let place = Place { account, region, permits, overall, allowance, interrupt, detector, line, gaps, dead, door };
         Self { place: Arc::new(place), cache: Entries::default() }
     }
 
@@ -220,18 +224,25 @@ impl Api {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let Place { account, region, permits, overall, interrupt, line, .. } = &*self.place;
+        let Place { account, region, permits, overall, allowance, interrupt, line, .. } = &*self.place;
         let Operation { service, name, .. } = operation;
         let span = tracing::debug_span!("call", %account, %region, service, operation = name);
         let answer = async {
-            let (Ok(_here), Ok(_overall)) = (permits.acquire().await, overall.acquire().await) else {
+            if let Some(failure) = self.known_dead(service) {
+                return Err(failure);
+            }
+            let Some((_permit, ticket)) = allowance.admit(operation, permits).await else {
                 return Err(Failure::interrupted());
             };
+            let Ok(_overall) = overall.acquire().await else {
+                return Err(Failure::interrupted());
+            };
+            // It may have been found dead in the meantime.
             if let Some(failure) = self.known_dead(service) {
                 return Err(failure);
             }
             line.asks(operation);
-            let answer = request.await.map_err(Failure::from_sdk);
+            let answer = ticket.spend(request).await.map_err(Failure::from_sdk);
             line.answered();
             self.watch_door(operation, answer.as_ref().err());
             answer.inspect_err(|failure| {
@@ -316,8 +327,9 @@ impl Api {
     pub(crate) fn interruptible_in_test(interrupt: Interrupt) -> Self {
         // To build one takes a tenth of a second without optimisation.
         static DETECTOR: std::sync::LazyLock<Arc<Detector>> = std::sync::LazyLock::new(|| Arc::new(Detector::new(None)));
-        let overall = Arc::new(Semaphore::new(256));
-        Self::new("111111111111".into(), "eu-west-3".into(), 16, overall, interrupt, Arc::clone(&DETECTOR), Line::hidden())
+        let (overall, detector) = (Arc::new(Semaphore::new(256)), Arc::clone(&DETECTOR));
+        let (line, budget) = (Line::hidden(), Budget::boundless());
+        Self::new("111111111111".into(), "eu-west-3".into(), 16, overall, interrupt, detector, line, &budget)
     }
 }
 

@@ -9,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use plimsoll_model::Gap;
 
+use crate::budget::OutOfPatience;
 use crate::guard::{NoBody, Refusal};
 
 /// Characters of a message that are kept.
@@ -83,7 +84,7 @@ impl Failure {
         let code = match &error {
             SdkError::ConstructionFailure(_) => Self::INVALID_REQUEST,
             SdkError::TimeoutError(_) => Self::TIMEOUT,
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::TIMEOUT,
+            SdkError::DispatchFailure(failure) if failure.is_timeout() || cause::<OutOfPatience>(&error).is_some() => Self::TIMEOUT,
             SdkError::DispatchFailure(_) => Self::CONNECT_ERROR,
             SdkError::ServiceError(context) if !context.raw().status().is_success() => {
                 // Something between us and AWS, such as a proxy, says this: AWS always gives a code.

@@ -7,7 +7,9 @@
 mod accounts;
 mod acm_pca;
 mod api;
+mod budget;
 mod cache;
+mod clock;
 mod cloudtrail;
 mod cloudwatch;
 mod doctor;
@@ -54,6 +56,7 @@ use plimsoll_model::Inventory;
 
 pub use accounts::{AccountChoice, AccountChoiceError, AccountFilter, AccountMatch, AccountRole};
 pub use api::Operation;
+pub use budget::{NoShare, Quota, Share, quotas, services_without_quotas};
 pub use cache::{Cache, CacheError};
 pub use doctor::{Answer, Examination, Probe};
 pub use error::CollectError;
@@ -74,6 +77,8 @@ pub struct Settings {
     pub accounts_at_once: usize,
     /// Requests in flight in one Region.
     pub concurrency: usize,
+    /// How much of AWS's request quotas to spend at most.
+    pub api_budget: Share,
     /// How long one attempt of a request may take; with retries it may be four times as long.
     pub timeout: Duration,
     /// Whether to read every active revision of task definitions, not only those that matter.
@@ -103,6 +108,7 @@ impl Default for Settings {
             accounts: AccountChoice::Caller,
             accounts_at_once: 8,
             concurrency: 16,
+            api_budget: Share::default(),
             timeout: Duration::from_secs(30),
             all_revisions: false,
             fingerprint_key: None,

@@ -200,8 +200,9 @@ impl Organization<'_> {
             return Ok(included);
         }
         let tags = self.tags(account).await?;
-        let has =
-            |wanted: &[TagPattern]| wanted.iter().any(|tag| tag.matches_any(tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str()))));
+        let has = |wanted: &[TagPattern]| {
+            wanted.iter().any(|pattern| pattern.matches_any(tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str()))))
+        };
         Ok((included || has(&filter.include.tags)) && !has(&filter.exclude.tags))
     }
 

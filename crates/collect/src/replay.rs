@@ -61,6 +61,7 @@ impl Signed {
 }
 
 type Rule = Arc<dyn Fn(&Value, &Signed) -> Answer + Send + Sync>;
+type Throttling = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Answers requests by operation; what has no answer gets the error `NoAnswerInTest`.
 #[derive(Clone, Default)]
@@ -69,6 +70,7 @@ pub(crate) struct Replay {
     requests: Arc<Mutex<Vec<(String, Value)>>>,
     signed: Arc<Mutex<Vec<(String, Signed)>>>,
     failing_after: Arc<Mutex<Option<(usize, &'static str)>>>,
+    throttling: Arc<Mutex<Option<Throttling>>>,
     pub(crate) statistics: Statistics,
 }
 
@@ -131,6 +133,18 @@ impl Replay {
     pub(crate) fn failing_after(self, requests: usize, code: &'static str) -> Self {
         *self.failing_after.lock().unwrap() = Some((requests, code));
         self
+    }
+
+    /// Throttles what the server cannot bear: asked with the operation when a request arrives, some time after it was sent.
+    pub(crate) fn throttling(self, throttles: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        *self.throttling.lock().unwrap() = Some(Arc::new(throttles));
+        self
+    }
+
+    /// How long the nth request is on its way: not always the same.
+    fn travel(&self, number: usize) -> Duration {
+        let far = self.throttling.lock().unwrap().is_some();
+        if far { Duration::from_millis(5 + (number as u64 * 7) % 40) } else { Duration::ZERO }
     }
 
     /// Answers over HTTP on a port of this machine, as long as the test's runtime lives.
@@ -199,7 +213,9 @@ impl Replay {
         };
         let rule = self.rules.lock().unwrap().get(&operation).cloned();
         let is_ec2 = body.get("Version").is_some_and(|version| version == "2016-11-15");
+        let throttling = self.throttling.lock().unwrap().clone();
         let answer = match *self.failing_after.lock().unwrap() {
+            _ if throttling.is_some_and(|throttles| throttles(&operation)) => Answer::Error("ThrottlingException"),
             Some((requests, code)) if number > requests => Answer::Error(code),
             _ => rule.map_or(Answer::Error("NoAnswerInTest"), |rule| rule(&body, &signed)),
         };
@@ -266,12 +282,19 @@ fn form(text: &str) -> Map<String, Value> {
 
 impl HttpConnector for Replay {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default());
-        let uri = request.uri().split_once("://").map_or(request.uri(), |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
-        let answer =
-            self.answer(request.method(), uri, request.headers().get("x-amz-target"), request.headers().get("authorization"), &body);
+        let replay = self.clone();
+        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        let uri =
+            request.uri().split_once("://").map_or(request.uri(), |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..])).to_owned();
+        let method = request.method().to_owned();
+        let header = |name: &str| request.headers().get(name).map(ToOwned::to_owned);
+        let (target, authorization) = (header("x-amz-target"), header("authorization"));
         HttpConnectorFuture::new(async move {
-            let Some((status, body)) = answer else {
+            let travel = replay.travel(replay.requests.lock().unwrap().len());
+            if !travel.is_zero() {
+                crate::clock::sleep(travel).await;
+            }
+            let Some((status, body)) = replay.answer(&method, &uri, target.as_deref(), authorization.as_deref(), &body) else {
                 return std::future::pending().await;
             };
             // A turn of the executor, so that what runs concurrently does.

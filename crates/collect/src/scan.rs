@@ -178,7 +178,8 @@ impl Scan<'_> {
         let name = if self.many { format!("{account} {region}") } else { region.to_string() };
         let line = self.progress.line(&name);
         let (overall, detector) = (Arc::clone(&self.requests), Arc::clone(&self.detector));
-        let api = Api::new(account, region, self.settings.concurrency, overall, self.interrupt.clone(), detector, line);
+        let api =
+            Api::new(account, region, self.settings.concurrency, overall, self.interrupt.clone(), detector, line, self.session.budget());
         api.with_cache(self.cache.clone())
     }
 }
@@ -312,7 +313,7 @@ pub(crate) async fn examine(session: &Session, settings: &Settings, interrupt: &
     let overall = Arc::new(Semaphore::new(REQUESTS_AT_ONCE));
     let api = |region: &str| {
         let (line, overall, detector) = (progress.line(region), Arc::clone(&overall), Arc::clone(&detector));
-        Api::new(account.clone(), region.into(), settings.concurrency, overall, interrupt.clone(), detector, line)
+        Api::new(account.clone(), region.into(), settings.concurrency, overall, interrupt.clone(), detector, line, session.budget())
     };
     let first = api(&home);
     let listed = regions::to_scan(&first, &session.ec2(&home), &settings.regions, session.region()).await;

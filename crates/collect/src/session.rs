@@ -9,6 +9,7 @@ use aws_config::identity::IdentityCache;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
@@ -21,6 +22,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_types::service_config::ServiceConfigKey;
 
 use crate::Settings;
+use crate::budget::{Budget, Meter, Patience, Share};
 use crate::guard::Guard;
 use crate::statistics::Statistics;
 use crate::wire::{Service, Wire};
@@ -48,6 +50,7 @@ pub(crate) struct Session {
     statistics: Statistics,
     profile: Option<String>,
     role: Option<String>,
+    budget: Budget,
 }
 
 macro_rules! clients {
@@ -87,12 +90,28 @@ impl Session {
             let provider = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
             sdk = sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
         }
-        Self { profile: settings.profile.clone(), ..Self::new(sdk) }
+        Self { profile: settings.profile.clone(), ..Self::new(sdk).spending(settings.api_budget) }
     }
 
-    /// Takes a configuration as it is.
+    /// Takes a configuration as it is, but for its timeouts: they are the meter's, which does not count an attempt's wait
+    /// for its turn.
     pub(crate) fn new(sdk: SdkConfig) -> Self {
-        Self { sdk, statistics: Statistics::default(), profile: None, role: None }
+        let timeouts = sdk.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
+        let patience = Patience { attempt: timeouts.operation_attempt_timeout(), request: timeouts.operation_timeout() };
+        let mut of_connections = TimeoutConfig::builder();
+        of_connections.set_connect_timeout(timeouts.connect_timeout()).set_read_timeout(timeouts.read_timeout());
+        let meter = Meter::new(sdk.http_client().unwrap_or_else(http_client), patience);
+        let sdk = sdk.into_builder().http_client(meter).timeout_config(of_connections.build());
+        // Answers are read whole, within the timeout of an attempt.
+        let sdk = sdk.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build();
+        let statistics = Statistics::default();
+        let budget = Budget::new(Share::default(), statistics.clone());
+        Self { sdk, statistics, budget, profile: None, role: None }
+    }
+
+    /// Spends another share of AWS's request quotas.
+    pub(crate) fn spending(self, share: Share) -> Self {
+        Self { budget: Budget::new(share, self.statistics.clone()), ..self }
     }
 
     /// The same as a role. Nothing is sent until something is asked; credentials are renewed before they expire.
@@ -142,6 +161,11 @@ impl Session {
     /// Requests so far.
     pub(crate) fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// What may be spent, by all sessions that are derived from this one together.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// A session that gives up soon, for the first request: who does not answer that will not answer the others.

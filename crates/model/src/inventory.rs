@@ -134,11 +134,15 @@ impl Scope {
 
 /// What one operation cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct CallStatistics {
     /// Requests sent, retries included.
     pub calls: u64,
     /// Answers that said "slow down".
     pub throttled: u64,
+    /// Milliseconds for which the API budget held requests back; however many waited at a time, it counts once.
+    #[serde(default)]
+    pub waited_ms: u64,
     /// Answers that a cache of earlier scans gave instead, without a request.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cached: u64,
@@ -533,12 +537,13 @@ impl Inventory {
         self.list_mut().push(Located { account: account.clone(), region: region.clone(), data });
     }
 
-    /// Requests sent, answers that said "slow down" and answers from a cache, over all operations.
+    /// Requests sent, answers that said "slow down", time waited and answers from a cache, over all operations.
     pub fn call_totals(&self) -> CallStatistics {
         self.header.calls.values().fold(CallStatistics::default(), |sum, one| CallStatistics {
             calls: sum.calls + one.calls,
             throttled: sum.throttled + one.throttled,
             cached: sum.cached + one.cached,
+            waited_ms: sum.waited_ms + one.waited_ms,
         })
     }
 }

@@ -195,7 +195,7 @@ impl Unread<'_> {
         } else if code == Gap::NOT_COLLECTED {
             "not read by the version that collected".to_owned()
         } else if code.contains("Throttl") || code.contains("TooManyRequests") || code.contains("LimitExceeded") {
-            "scan again with a smaller --concurrency".to_owned()
+            "scan again with a smaller --api-budget".to_owned()
         } else if code.contains("Expired") {
             "renew the credentials and scan again".to_owned()
         } else if matches!(code, "OptInRequired" | "AuthFailure" | "UnrecognizedClientException" | "InvalidClientTokenId") {
@@ -232,7 +232,7 @@ mod tests {
         );
         assert!(remedy("AccessDenied", "with an explicit deny in a service control policy").starts_with("a service control policy"));
         assert_eq!(remedy("ExpiredTokenException", ""), "renew the credentials and scan again");
-        assert_eq!(remedy("ThrottlingException", ""), "scan again with a smaller --concurrency");
+        assert_eq!(remedy("ThrottlingException", ""), "scan again with a smaller --api-budget");
         assert!(
             remedy("RegionClosed", "with an explicit deny in a service control policy").starts_with("a service control policy closes it")
         );
