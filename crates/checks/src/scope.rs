@@ -13,7 +13,7 @@ use crate::registry::CHECKS;
 const OTHER: &str = "222222222222";
 
 fn run(inventory: &Inventory) -> Evaluation {
-    evaluate(&Estate::new(inventory), &Selection::default(), Options { include_passed: true })
+    evaluate(&Estate::new(inventory), &Selection::default(), Options { include_passed: true, ..Options::default() })
 }
 
 fn closed_region(account: &str, region: &str) -> Gap {
