@@ -4,6 +4,7 @@ mod check;
 mod engine;
 mod framework;
 mod fronts;
+mod images;
 #[cfg(test)]
 mod laws;
 mod matrix;

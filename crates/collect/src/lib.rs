@@ -14,6 +14,7 @@ mod cloudtrail;
 mod cloudwatch;
 mod doctor;
 mod ec2;
+mod ecr;
 mod ecs;
 mod eks;
 mod elasticfilesystem;
@@ -42,6 +43,7 @@ mod screen;
 mod secretsmanager;
 mod session;
 mod shield;
+mod signer;
 mod ssm;
 mod statistics;
 mod sts;
@@ -153,6 +155,7 @@ pub fn operations() -> Vec<&'static Operation> {
         regions::OPERATIONS,
         ecs::OPERATIONS,
         ec2::OPERATIONS,
+        ecr::OPERATIONS,
         iam::OPERATIONS,
         kms::OPERATIONS,
         acm_pca::OPERATIONS,
@@ -172,6 +175,7 @@ pub fn operations() -> Vec<&'static Operation> {
         secretsmanager::OPERATIONS,
         ssm::OPERATIONS,
         shield::OPERATIONS,
+        signer::OPERATIONS,
         wafv2::OPERATIONS,
     ];
     services.into_iter().flatten().collect()

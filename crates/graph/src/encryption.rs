@@ -1,6 +1,7 @@
 //! Relations of KMS: which key a reference means, and what uses a key.
 
 use plimsoll_model::aws::ec2::{EbsEncryptionDefaults, Volume};
+use plimsoll_model::aws::ecr::Repository;
 use plimsoll_model::aws::ecs::{Cluster, Service, Task};
 use plimsoll_model::aws::eks;
 use plimsoll_model::aws::kms::Key;
@@ -15,7 +16,7 @@ pub struct KeyUser {
     /// ARN of the resource that uses the key.
     pub arn: String,
     /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `serviceConnect`, `volume`,
-    /// `secrets` of Kubernetes.
+    /// `repository`, `secrets` of Kubernetes.
     pub purpose: &'static str,
 }
 
@@ -28,9 +29,9 @@ pub const KEY_USE_OPERATIONS: [&str; 15] = [
     "ecs:ListServices",
     "ecs:DescribeServices",
     "ec2:DescribeVolumes",
+    <Repository as Resource>::OPERATION,
     "eks:ListClusters",
     "eks:DescribeCluster",
-    "ecr:DescribeRepositories",
     "logs:DescribeLogGroups",
     "secretsmanager:ListSecrets",
     "ssm:DescribeParameters",
@@ -143,6 +144,10 @@ impl Estate<'_> {
         }
         for volume in self.all::<Volume>() {
             add(volume.account(), volume.region(), volume.data().kms_key_id.as_deref(), &volume.arn(), "volume");
+        }
+        for repository in self.all::<Repository>() {
+            let reference = repository.data().encryption_configuration.as_ref().and_then(|encryption| encryption.kms_key.as_deref());
+            add(repository.account(), repository.region(), reference, &repository.data().repository_arn, "repository");
         }
         for cluster in self.all::<eks::Cluster>() {
             for config in &cluster.data().encryption_config {

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{
-    acm_pca, cloudtrail, cloudwatch, ec2, ecs, eks, elasticfilesystem, elasticloadbalancing, events, iam, kms, logs, network_firewall, rds,
-    route53resolver, s3, scheduler, secretsmanager, shield, ssm,
+    acm_pca, cloudtrail, cloudwatch, ec2, ecr, ecs, eks, elasticfilesystem, elasticloadbalancing, events, iam, kms, logs, network_firewall,
+    organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm,
 };
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
@@ -455,6 +455,16 @@ kinds! {
     ebs_encryption_defaults: ec2::EbsEncryptionDefaults = "ec2:EbsEncryptionDefaults", "AWS::EC2::EbsEncryptionDefaults",
         "ec2:GetEbsEncryptionByDefault", id: |_r| "", name: |_r| "EBS encryption defaults",
         arn: Naming::Made("ec2", "ebs-encryption-defaults"), tags: |_r| Vec::new();
+    /// Private registries.
+    registries: ecr::Registry = "ecr:Registry", "AWS::ECR::Registry", "ecr:GetRegistryScanningConfiguration",
+        id: |_r| "", name: |_r| "private registry", arn: Naming::Made("ecr", "registry"), tags: |_r| Vec::new();
+    /// Repositories of private registries.
+    repositories: ecr::Repository = "ecr:Repository", "AWS::ECR::Repository", "ecr:DescribeRepositories",
+        id: |r| &r.repository_arn, name: |r| &r.repository_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Container images in use, and the newest of repositories.
+    container_images: ecr::Image = "ecr:Image", "AWS::ECR::Image", "ecr:DescribeImages",
+        id: |r| &r.image_arn, name: |r| r.image_arn.split_once(":repository/").map_or(r.image_arn.as_str(), |(_, name)| name),
+        arn: Naming::Given, tags: |_r| Vec::new();
     /// IAM roles.
     roles: iam::Role = "iam:Role", "AWS::IAM::Role", "iam:GetAccountAuthorizationDetails",
         id: |r| &r.arn, name: |r| &r.role_name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
@@ -530,6 +540,12 @@ kinds! {
     /// Firewalls of AWS Network Firewall.
     firewalls: network_firewall::Firewall = "network-firewall:Firewall", "AWS::NetworkFirewall::Firewall", "network-firewall:ListFirewalls",
         id: |r| &r.firewall_arn, name: |r| &r.firewall_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Accounts in their organization.
+    organization_accounts: organizations::Account = "organizations:Account", "AWS::Organizations::Account", "organizations:DescribeOrganization",
+        id: |r| &r.id, name: |r| &r.id, arn: Naming::Made("organizations", "account"), tags: |_r| Vec::new();
+    /// Service and resource control policies.
+    organization_policies: organizations::Policy = "organizations:Policy", "AWS::Organizations::Policy", "organizations:ListPoliciesForTarget",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
     /// RDS instances in the VPCs of containers.
     db_instances: rds::DbInstance = "rds:DBInstance", "AWS::RDS::DBInstance", "rds:DescribeDBInstances",
         id: |r| &r.db_instance_arn, name: |r| &r.db_instance_identifier, arn: Naming::Given, tags: |r| pairs!(r.tag_list, key, value);
@@ -557,12 +573,20 @@ kinds! {
     /// Secrets of AWS Secrets Manager.
     secrets: secretsmanager::Secret = "secretsmanager:Secret", "AWS::SecretsManager::Secret", "secretsmanager:ListSecrets",
         id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
+    /// Signing profiles of AWS Signer.
+    signing_profiles: signer::SigningProfile = "signer:SigningProfile", "AWS::Signer::SigningProfile", "signer:ListSigningProfiles",
+        id: |r| &r.arn, name: |r| &r.profile_name, arn: Naming::Given, tags: |_r| Vec::new();
     /// Parameters that AWS publishes.
     public_parameters: ssm::PublicParameter = "ssm:PublicParameter", "AWS::SSM::PublicParameter", "ssm:GetParameters",
         id: |r| &r.name, name: |r| &r.name, arn: Naming::Made("ssm", "parameter"), tags: |_r| Vec::new();
 }
 
 impl Inventory {
+    /// Whether there are clusters, and so something to judge.
+    pub fn has_containers(&self) -> bool {
+        !self.clusters.is_empty() || !self.eks_clusters.is_empty()
+    }
+
     /// Whether there are no resources.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
