@@ -222,7 +222,9 @@ fn references(inventory: &Inventory) -> BTreeSet<&str> {
     let managed = deployments().flat_map(|deployment| &deployment.volume_configurations);
     let managed = managed.map(|volume| volume.managed_ebs_volume.as_ref()?.kms_key_id.as_ref());
     let volumes = inventory.volumes.iter().map(|volume| volume.data.kms_key_id.as_ref());
-    let all = clusters.chain(ephemeral).chain(managed).chain(volumes).flatten();
+    let secrets = inventory.secrets.iter().map(|secret| secret.data.kms_key_id.as_ref());
+    let parameters = inventory.parameters.iter().map(|parameter| parameter.data.key_id.as_ref());
+    let all = clusters.chain(ephemeral).chain(managed).chain(volumes).chain(secrets).chain(parameters).flatten();
     all.map(String::as_str).filter(|reference| !reference.is_empty()).collect()
 }
 

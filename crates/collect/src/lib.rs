@@ -5,6 +5,7 @@
 //! declares.
 
 mod api;
+mod autoscaling;
 mod cloudtrail;
 mod cloudwatch;
 mod ec2;
@@ -14,7 +15,9 @@ mod error;
 mod events;
 mod failure;
 mod guard;
+mod guardduty;
 mod iam;
+mod inspector2;
 mod interrupt;
 mod kms;
 mod logs;
@@ -31,6 +34,7 @@ mod scheduler;
 mod screen;
 mod secretsmanager;
 mod session;
+mod ssm;
 mod statistics;
 mod sts;
 mod surroundings;
@@ -117,10 +121,13 @@ pub fn operations() -> Vec<&'static Operation> {
         ec2::OPERATIONS,
         iam::OPERATIONS,
         kms::OPERATIONS,
+        autoscaling::OPERATIONS,
         cloudtrail::OPERATIONS,
         cloudwatch::OPERATIONS,
         elasticfilesystem::OPERATIONS,
         events::OPERATIONS,
+        guardduty::OPERATIONS,
+        inspector2::OPERATIONS,
         logs::OPERATIONS,
         network_firewall::OPERATIONS,
         rds::OPERATIONS,
@@ -128,6 +135,7 @@ pub fn operations() -> Vec<&'static Operation> {
         s3::OPERATIONS,
         scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
+        ssm::OPERATIONS,
     ];
     services.into_iter().flatten().collect()
 }

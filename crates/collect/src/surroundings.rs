@@ -7,7 +7,8 @@ use plimsoll_model::Inventory;
 use crate::api::Api;
 use crate::session::Session;
 use crate::{
-    cloudtrail, cloudwatch, elasticfilesystem, events, logs, network_firewall, rds, route53resolver, s3, scheduler, secretsmanager,
+    autoscaling, cloudtrail, cloudwatch, ec2, elasticfilesystem, events, guardduty, inspector2, logs, network_firewall, rds,
+    route53resolver, s3, scheduler, secretsmanager, ssm,
 };
 
 /// Reads what starts tasks besides services: the revisions that it names belong to what is judged.
@@ -27,6 +28,7 @@ pub(crate) async fn collect(session: &Session, api: &Api, containers: &Inventory
     let network_firewall = session.wire(&network_firewall::SERVICE, region);
     let route53resolver = session.wire(&route53resolver::SERVICE, region);
     let secretsmanager = session.wire(&secretsmanager::SERVICE, region);
+    let ssm = session.wire(&ssm::SERVICE, region);
     let parts: Vec<LocalBoxFuture<'_, Inventory>> = vec![
         // In the order of the services' names.
         Box::pin(cloudtrail::collect(api, &cloudtrail, containers)),
@@ -34,6 +36,7 @@ pub(crate) async fn collect(session: &Session, api: &Api, containers: &Inventory
         Box::pin(network_firewall::collect(api, &network_firewall)),
         Box::pin(route53resolver::collect(api, &route53resolver)),
         Box::pin(secretsmanager::collect(api, &secretsmanager, containers)),
+        Box::pin(ssm::collect(api, &ssm, containers)),
     ];
     together(parts).await
 }
@@ -44,8 +47,21 @@ pub(crate) async fn behind(session: &Session, api: &Api, inventory: &Inventory) 
     let control = session.wire(&s3::CONTROL, region).for_account(api.account().as_str());
     let rds = session.wire(&rds::SERVICE, region);
     let (logs, cloudwatch) = (session.wire(&logs::SERVICE, region), session.wire(&cloudwatch::SERVICE, region));
+    let (autoscaling, ssm) = (session.wire(&autoscaling::SERVICE, region), session.wire(&ssm::SERVICE, region));
+    let (guardduty, inspector2) = (session.wire(&guardduty::SERVICE, region), session.wire(&inspector2::SERVICE, region));
+    let ec2 = session.ec2(region);
     let parts: Vec<LocalBoxFuture<'_, Inventory>> = vec![
         // In the order of the services' names.
+        Box::pin(async move {
+            let (mut groups, recommended) =
+                join!(autoscaling::collect(api, &autoscaling, inventory), ssm::recommended(api, &ssm, inventory));
+            groups.absorb(recommended);
+            let launched = ec2::launches(api, &ec2, inventory, &mut groups).await;
+            groups.absorb(launched);
+            groups
+        }),
+        Box::pin(guardduty::collect(api, &guardduty, inventory)),
+        Box::pin(inspector2::collect(api, &inspector2, inventory)),
         Box::pin(async move {
             let mut groups = logs::collect(api, &logs, inventory).await;
             let alarms = cloudwatch::collect(api, &cloudwatch, &groups).await;

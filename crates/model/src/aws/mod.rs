@@ -4,13 +4,16 @@
 //! The meaning of a field is in the API reference that each type names.
 #![expect(missing_docs, reason = "fields are AWS's own: the reference named at the type describes them")]
 
+pub mod autoscaling;
 pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod ec2;
 pub mod ecs;
 pub mod elasticfilesystem;
 pub mod events;
+pub mod guardduty;
 pub mod iam;
+pub mod inspector2;
 pub mod kms;
 pub mod logs;
 pub mod network_firewall;
@@ -19,3 +22,4 @@ pub mod route53resolver;
 pub mod s3;
 pub mod scheduler;
 pub mod secretsmanager;
+pub mod ssm;
