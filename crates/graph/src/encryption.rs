@@ -3,6 +3,8 @@
 use plimsoll_model::aws::ec2::{EbsEncryptionDefaults, Volume};
 use plimsoll_model::aws::ecs::{Cluster, Service, Task};
 use plimsoll_model::aws::kms::Key;
+use plimsoll_model::aws::secretsmanager::Secret;
+use plimsoll_model::aws::ssm::Parameter;
 use plimsoll_model::{AccountId, Arn, Gap, Region, Resource};
 use rustc_hash::FxHashMap;
 
@@ -13,7 +15,8 @@ use crate::{Estate, Link, Missing, Node, Unknown};
 pub struct KeyUser {
     /// ARN of the resource that uses the key.
     pub arn: String,
-    /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `volume`.
+    /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `volume`,
+    /// `secret`, `parameter`.
     pub purpose: &'static str,
 }
 
@@ -26,12 +29,12 @@ pub const KEY_USE_OPERATIONS: [&str; 15] = [
     "ecs:ListServices",
     "ecs:DescribeServices",
     "ec2:DescribeVolumes",
+    "secretsmanager:ListSecrets",
+    "ssm:DescribeParameters",
     "eks:ListClusters",
     "eks:DescribeCluster",
     "ecr:DescribeRepositories",
     "logs:DescribeLogGroups",
-    "secretsmanager:ListSecrets",
-    "ssm:DescribeParameters",
     "elasticfilesystem:DescribeFileSystems",
     "cloudtrail:DescribeTrails",
 ];
@@ -136,6 +139,13 @@ impl Estate<'_> {
         }
         for volume in self.all::<Volume>() {
             add(volume.account(), volume.region(), volume.data().kms_key_id.as_deref(), &volume.arn(), "volume");
+        }
+        // Only what task definitions name is a secret of containers.
+        for secret in self.all::<Secret>().filter(|secret| secret.definitions().next().is_some()) {
+            add(secret.account(), secret.region(), secret.data().kms_key_id.as_deref(), &secret.data().arn, "secret");
+        }
+        for parameter in self.all::<Parameter>().filter(|parameter| parameter.definitions().next().is_some()) {
+            add(parameter.account(), parameter.region(), parameter.data().key_id.as_deref(), &parameter.data().arn, "parameter");
         }
         #[expect(clippy::iter_over_hash_type, reason = "each list is put in order on its own")]
         for list in uses.values_mut() {

@@ -7,12 +7,15 @@ mod coverage;
 mod ecs;
 mod encryption;
 mod estate;
+mod fleet;
 mod identity;
 mod link;
 mod network;
 mod node;
-
+mod places;
+mod protection;
 mod relation;
+mod vault;
 mod workload;
 
 pub use address::is_public_range;

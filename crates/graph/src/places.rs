@@ -1,0 +1,14 @@
+//! Where containers are: clusters flow in, the accounts and Regions that hold one flow out.
+
+use std::collections::BTreeSet;
+
+use plimsoll_model::{AccountId, Region};
+
+use crate::Estate;
+
+impl Estate<'_> {
+    /// Every account and Region that holds an ACTIVE ECS cluster.
+    pub fn container_places(&self) -> BTreeSet<(&AccountId, &Region)> {
+        self.active_clusters().map(|cluster| (cluster.account(), cluster.region())).collect()
+    }
+}
