@@ -3,6 +3,7 @@
 mod check;
 mod engine;
 mod framework;
+mod hosts;
 #[cfg(test)]
 mod laws;
 mod matrix;

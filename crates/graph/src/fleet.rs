@@ -2,7 +2,7 @@
 //! and how they are managed.
 
 use plimsoll_model::aws::autoscaling::{AutoScalingGroup, LaunchConfiguration, LaunchTemplateSpecification};
-use plimsoll_model::aws::ec2::{Instance, InstanceMetadataDefaults, LaunchTemplateVersion};
+use plimsoll_model::aws::ec2::{Image, Instance, InstanceMetadataDefaults, LaunchTemplateVersion};
 use plimsoll_model::aws::ecs::{CapacityProvider, ContainerInstance};
 use plimsoll_model::aws::ssm::{InstanceInformation, InstancePatchState, PublicParameter};
 use plimsoll_model::{AccountId, Region, Resource};
@@ -58,6 +58,11 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
 }
 
 impl Estate<'_> {
+    /// A machine image by id.
+    pub fn image(&self, account: &AccountId, region: &Region, id: &str) -> Link<'_, Image> {
+        self.link(account, region, id)
+    }
+
     /// A public parameter of AWS by name.
     pub fn public_parameter(&self, account: &AccountId, region: &Region, name: &str) -> Link<'_, PublicParameter> {
         self.named(&self.relations.fleet.public_parameters, account, region, name)

@@ -7,7 +7,7 @@ use plimsoll_model::aws::inspector2::{AccountState, Coverage, ResourceFindings};
 use plimsoll_model::{AccountId, Region, Resource};
 use rustc_hash::FxHashMap;
 
-use crate::{Estate, Node, Unknown};
+use crate::{Estate, Link, Node, Unknown};
 
 /// Positions by place, and by place and name.
 #[derive(Default)]
@@ -100,5 +100,13 @@ impl<'e> Node<'e, Instance> {
     /// What Amazon Inspector found in it.
     pub fn inspector_findings(self) -> Result<Option<Node<'e, ResourceFindings>>, Unknown> {
         self.estate.inspector_findings(self.account(), self.region(), &self.data().instance_id)
+    }
+}
+
+impl<'e> Node<'e, Finding> {
+    /// The EC2 instance that it is about.
+    pub fn instance(self) -> Option<Link<'e, Instance>> {
+        let id = self.data().resource.instance_details.as_ref()?.instance_id.as_deref()?;
+        Some(self.estate.link(self.account(), self.region(), id))
     }
 }
