@@ -26,6 +26,8 @@ generate: ## Rewrite the registry of checks, the check reference and the schemas
 	$(CARGO) run -q -- schema result > docs/schema/result.schema.json
 	$(CARGO) run -q -- schema snapshot > docs/schema/snapshot.schema.json
 	$(CARGO) run -q -- schema responsibility > docs/schema/responsibility.schema.json
+	$(CARGO) run -q -- schema doctor > docs/schema/doctor.schema.json
+	$(CARGO) run -q -- config schema > docs/schema/config.schema.json
 
 docs: ## The book, in target/book (needs mdbook)
 	mdbook build docs --dest-dir ../target/book

@@ -1,5 +1,6 @@
 """Building blocks from which scenarios seed an account. What is not asked for is built the safe way."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -405,6 +406,113 @@ def run_task(session: Session, cluster_name: str, definition_arn: str, **request
 def authorize_tagging(session: Session) -> None:
     """Makes ECS check the permission to tag on creation."""
     session.client("ecs").put_account_setting_default(name="tagResourceAuthorization", value="on")
+
+
+def tasks(session: Session, cluster_name: str, service_name: str) -> list[dict[str, Any]]:
+    """The running tasks of a service."""
+    ecs = session.client("ecs")
+    arns = ecs.list_tasks(cluster=cluster_name, serviceName=service_name)["taskArns"]
+    return ecs.describe_tasks(cluster=cluster_name, tasks=arns)["tasks"]
+
+
+def register_targets(
+    session: Session, cluster_name: str, service_name: str, target_group: str, number: int = 8080
+) -> None:
+    """Registers the addresses of a service's tasks, which AWS does by itself."""
+    details = [
+        detail
+        for task in tasks(session, cluster_name, service_name)
+        for attachment in task["attachments"]
+        for detail in attachment["details"]
+    ]
+    addresses = [detail["value"] for detail in details if detail["name"] == "privateIPv4Address"]
+    targets = [{"Id": address, "Port": number} for address in addresses]
+    session.client("elbv2").register_targets(TargetGroupArn=target_group, Targets=targets)
+
+
+# Storage and images
+
+
+def bucket(session: Session, name: str, statements: Sequence[Mapping[str, Any]] = (), *, blocked: bool = True) -> str:
+    """A bucket that lets no one in but by the given statements; a policy for everyone needs it unblocked."""
+    s3 = session.client("s3")
+    elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": session.region}}
+    s3.create_bucket(Bucket=name, **({} if session.region == "us-east-1" else elsewhere))
+    block = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=dict.fromkeys(block, blocked))
+    if statements:
+        s3.put_bucket_policy(Bucket=name, Policy=policy_document(statements))
+    return name
+
+
+def repository(session: Session, name: str, statements: Sequence[Mapping[str, Any]] = (), **changes: Any) -> str:
+    """A repository with immutable tags, scanned on push, that forgets untagged images; returns its URI."""
+    ecr = session.client("ecr")
+    lifecycle = changes.pop("lifecycle", True)
+    request = {
+        "repositoryName": name,
+        "imageTagMutability": "IMMUTABLE",
+        "imageScanningConfiguration": {"scanOnPush": True},
+        "tags": aws_tags(TAGS),
+        **changes,
+    }
+    uri = ecr.create_repository(**request)["repository"]["repositoryUri"]
+    if statements:
+        ecr.set_repository_policy(repositoryName=name, policyText=policy_document(statements))
+    if lifecycle:
+        untagged = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14}
+        rule = {"rulePriority": 1, "selection": untagged, "action": {"type": "expire"}}
+        ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps({"rules": [rule]}))
+    return uri
+
+
+def image_configuration(**changes: Any) -> dict[str, Any]:
+    """The configuration of an image that runs as a user of its own, with no secrets in it."""
+    config = {
+        "User": "10001:10001",
+        "Env": ["PATH=/usr/local/bin:/usr/bin", "LOG_LEVEL=info"],
+        "Entrypoint": ["/app/server"],
+        "ExposedPorts": {"8080/tcp": {}},
+        "Labels": {"org.opencontainers.image.source": "https://git.example.com/shop"},
+        **changes,
+    }
+    return {"architecture": "amd64", "os": "linux", "config": config, "created": "2026-01-05T10:00:00Z"}
+
+
+def push_image(session: Session, name: str, tag: str | None, configuration: Mapping[str, Any] | None = None) -> str:
+    """Pushes an image with two layers, as an engine does, and returns its digest."""
+    layers = [upload(session, name, f"{name} layer {number}".encode()) for number in range(2)]
+    history = [{"created_by": f"COPY layer{number} /"} for number in range(2)]
+    root = {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]}
+    body = {"rootfs": root, "history": history, **(configuration or image_configuration())}
+    config = upload(session, name, json.dumps(body, sort_keys=True).encode())
+    kind = "application/vnd.oci.image"
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": f"{kind}.manifest.v1+json",
+        "config": {"mediaType": f"{kind}.config.v1+json", **config},
+        "layers": [{"mediaType": f"{kind}.layer.v1.tar+gzip", **layer} for layer in layers],
+    }
+    return put_manifest(session, name, tag, manifest)
+
+
+def put_manifest(session: Session, name: str, tag: str | None, manifest: Mapping[str, Any]) -> str:
+    """Stores a manifest or an index and returns its digest."""
+    text = json.dumps(manifest, indent=2)
+    request = {"repositoryName": name, "imageManifest": text, "imageManifestMediaType": manifest["mediaType"]}
+    session.client("ecr").put_image(**request, **({"imageTag": tag} if tag else {}))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def upload(session: Session, name: str, blob: bytes) -> dict[str, Any]:
+    """Uploads a layer or a configuration, and describes it as a manifest does."""
+    ecr = session.client("ecr")
+    identifier = ecr.initiate_layer_upload(repositoryName=name)["uploadId"]
+    part = {"repositoryName": name, "uploadId": identifier}
+    ecr.upload_layer_part(**part, partFirstByte=0, partLastByte=len(blob) - 1, layerPartBlob=blob)
+    digest = "sha256:" + hashlib.sha256(blob).hexdigest()
+    ecr.complete_layer_upload(**part, layerDigests=[digest])
+    return {"digest": digest, "size": len(blob)}
 
 
 # Hosts

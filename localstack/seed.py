@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import URLError
 
@@ -14,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sessions import NotLoopbackError, SessionFactory
 
 SCENARIOS = Path(__file__).resolve().parent / "scenarios"
+SCENARIOS_AT_ONCE = 4
 DEFAULT_ENDPOINT = f"http://127.0.0.1:{os.environ.get('PLIMSOLL_LOCALSTACK_PORT', '4566')}"
 
 
@@ -65,17 +67,17 @@ def seed_once(sessions: SessionFactory, name: str) -> None:
     begun = time.monotonic()
     load(name)(sessions)
     sessions.control("seeded", {"scenario": name})
-    print(f"seeded {name} in {time.monotonic() - begun:.1f} s", file=sys.stderr)
+    sys.stderr.write(f"seeded {name} in {time.monotonic() - begun:.1f} s\n")
 
 
 def main() -> int:
-    """Seeds one scenario after the other."""
+    """Seeds the scenarios, several at a time: each has accounts of its own."""
     chosen = arguments()
     forget_environment()
     try:
         sessions = SessionFactory(chosen.endpoint)
-        for name in wanted(chosen.scenarios):
-            seed_once(sessions, name)
+        with ThreadPoolExecutor(SCENARIOS_AT_ONCE) as pool:
+            list(pool.map(lambda name: seed_once(sessions, name), wanted(chosen.scenarios)))
     except NotLoopbackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -9,7 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.loaders
+import botocore.session
 from botocore.config import Config
+
+# One for all sessions: it keeps the models of services that it has read.
+_LOADER = botocore.loaders.create_loader()
 
 
 class NotLoopbackError(ValueError):
@@ -30,7 +35,9 @@ class Session:
         self.account = account
         self.region = region
         self._endpoint = endpoint
-        self._session: Any = boto3.Session(account, "emulator", region_name=region)
+        core = botocore.session.Session()
+        core.register_component("data_loader", _LOADER)
+        self._session: Any = boto3.Session(account, "emulator", region_name=region, botocore_session=core)
 
     @cache  # noqa: B019 - a session lives as long as the seeding
     def client(self, service: str) -> Any:

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use plimsoll_collect::Share;
 use plimsoll_model::Severity;
+use plimsoll_report::{ExternalId, Principal, RoleName};
 
 /// Shows how safely containers run on AWS: a live, read-only posture scanner.
 #[derive(Debug, Parser)]
@@ -20,6 +22,12 @@ pub(crate) struct Arguments {
     /// No colours (also with the environment variable NO_COLOR)
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
+    /// Read this configuration file instead of plimsoll.toml in the working directory
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Read no configuration file
+    #[arg(long, global = true, conflicts_with = "config")]
+    pub(crate) no_config: bool,
 }
 
 impl Arguments {
@@ -41,10 +49,17 @@ pub(crate) enum Command {
     Checks(CatalogueOptions),
     /// Who is responsible for what in each workload, and whether it is done
     Responsibility(ResponsibilityOptions),
-    /// Print the IAM policy that the scanner needs
-    Permissions,
+    /// Print what the scanner needs: an IAM policy, or a role with it as Terraform or CloudFormation
+    Permissions(PermissionsOptions),
+    /// What this identity can read here, what would stay unknown, and the policy that would mend it
+    Doctor(DoctorOptions),
     /// Show a scan of a sample account; needs no AWS account and no network
     Demo(DemoOptions),
+    /// Show the configuration, or its JSON Schema
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Print a JSON Schema
     Schema {
         /// Of what
@@ -79,6 +94,18 @@ pub(crate) struct CollectOptions {
     #[arg(short, long, value_name = "FILE", default_value = "plimsoll.ndjson.zst")]
     pub(crate) output: PathBuf,
     /// Fail with exit code 3 when anything could not be read
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) require_complete: Option<bool>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorOptions {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Table)]
+    pub(crate) format: MatrixFormat,
+    /// Fail with exit code 3 when anything cannot be read
     #[arg(long)]
     pub(crate) require_complete: bool,
 }
@@ -131,34 +158,115 @@ pub(crate) enum CatalogueCommand {
     },
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct PermissionsOptions {
+    /// In what form
+    #[arg(long, value_enum, default_value_t = PermissionsFormat::Json)]
+    pub(crate) format: PermissionsFormat,
+    /// Write files into this folder instead of stdout: one for each policy document, or one template
+    #[arg(short, long, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
+    /// Partition of the ARNs in JSON, and of an account in --trusted-principal
+    #[arg(long, value_enum, default_value_t = Partition::Aws)]
+    pub(crate) partition: Partition,
+    #[command(flatten)]
+    pub(crate) role: RoleOptions,
+}
+
+/// The role that a template makes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Role (terraform, cloudformation, stackset)")]
+pub(crate) struct RoleOptions {
+    /// Who may assume the role: ARN of a role, a user or an account's root, or an account id; left open by default
+    #[arg(long, value_name = "ARN|ACCOUNT")]
+    pub(crate) trusted_principal: Option<Principal>,
+    /// What the scanner has to name as its --external-id; left open by default
+    #[arg(long, value_name = "ID")]
+    pub(crate) external_id: Option<ExternalId>,
+    /// Name of the role [default: PlimsollReadOnly]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role_name: Option<RoleName>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the configuration that is in force, with every default
+    Show,
+    /// Print the JSON Schema of the file
+    Schema,
+}
+
 /// What to read, and as whom.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What to read")]
 pub(crate) struct Target {
-    /// Regions, separated by commas or repeated; `all` is every enabled Region
-    #[arg(long, value_name = "REGION", value_delimiter = ',', default_value = "all")]
+    /// Regions, separated by commas or repeated; `all` is every enabled Region [default: all]
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
     pub(crate) region: Vec<String>,
     /// Profile of the AWS configuration
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// Role to assume for reading
+    /// Role to assume for reading; repeated, one for each account
     #[arg(long, value_name = "ARN")]
-    pub(crate) role_arn: Option<String>,
-    /// External id for assuming the role
-    #[arg(long, value_name = "ID", requires = "role_arn")]
-    pub(crate) external_id: Option<String>,
-    /// Read every ACTIVE revision of task definitions, not just those in use and the latest
+    pub(crate) role_arn: Vec<String>,
+    /// Accounts to read, separated by commas or repeated, each by its role of --role-name
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) accounts: Vec<String>,
+    /// Read every account of the organization, the others than this one by their role of --role-name
     #[arg(long)]
-    pub(crate) all_revisions: bool,
-    /// Requests in flight for each account and Region
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) concurrency: u16,
-    /// Seconds to wait for one answer before trying again
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
-    pub(crate) timeout: u64,
+    pub(crate) org: bool,
+    /// Name of the role to assume in each account, with its path if it has one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role_name: Option<String>,
+    /// External id for assuming the roles
+    #[arg(long, value_name = "ID")]
+    pub(crate) external_id: Option<String>,
+    /// With --org: read these accounts, and what else is included
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) include_account: Vec<String>,
+    /// With --org: do not read these accounts
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) exclude_account: Vec<String>,
+    /// With --org: read the accounts of this organizational unit and those below it, and what else is included
+    #[arg(long, value_name = "OU", value_delimiter = ',')]
+    pub(crate) include_ou: Vec<String>,
+    /// With --org: do not read the accounts of this organizational unit and those below it
+    #[arg(long, value_name = "OU", value_delimiter = ',')]
+    pub(crate) exclude_ou: Vec<String>,
+    /// With --org: read accounts with this tag, and what else is included; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) include_tag: Vec<String>,
+    /// With --org: do not read accounts with this tag; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) exclude_tag: Vec<String>,
+    /// Accounts to read at a time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) accounts_at_once: u16,
+    /// Read every ACTIVE revision of task definitions, not just those in use and the latest
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) all_revisions: Option<bool>,
+    /// Requests in flight for each account and Region [default: 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: Option<u16>,
+    /// Share of AWS's request quotas to spend at most: above 0, up to 1 [default: 0.5]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) api_budget: Option<Share>,
+    /// Seconds to wait for one answer before trying again [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) timeout: Option<u64>,
     /// Key for hashes of detected secrets, to recognise the same secret in two places; without it there are none
     #[arg(long, value_name = "KEY", env = "PLIMSOLL_FINGERPRINT_KEY", hide_env_values = true)]
     pub(crate) fingerprint_key: Option<String>,
+    /// Where to keep what cannot change between scans [default: $PLIMSOLL_CACHE_DIR, else plimsoll in $XDG_CACHE_HOME or
+    /// ~/.cache]; with an endpoint that is not AWS's own there is a cache only when this is given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Megabytes that the cache may take [default: 256]
+    #[arg(long, value_name = "MB")]
+    pub(crate) cache_size: Option<u32>,
+    /// Ask for everything anew, and keep nothing
+    #[arg(long, conflicts_with_all = ["cache_dir", "cache_size"])]
+    pub(crate) no_cache: bool,
 }
 
 /// Which checks to run and when to fail.
@@ -175,23 +283,26 @@ pub(crate) struct Judging {
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub(crate) fail_on: Option<Severity>,
     /// Exit with 3 when anything could not be read
-    #[arg(long)]
-    pub(crate) require_complete: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) require_complete: Option<bool>,
 }
 
 /// What to show, and where.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Report")]
 pub(crate) struct Report {
-    /// How to show the result
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    /// How to show the result [default: table]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
     /// Write to a file instead of stdout: FILE in the format of --format, or FORMAT=FILE; can be repeated
     #[arg(short, long, value_name = "[FORMAT=]FILE")]
     pub(crate) output: Vec<String>,
     /// Report passed verdicts too
-    #[arg(long)]
-    pub(crate) include_passed: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) include_passed: Option<bool>,
+    /// Report findings that an exception of the configuration suppresses too
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) include_suppressed: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -213,6 +324,30 @@ pub(crate) enum MatrixFormat {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PermissionsFormat {
+    /// A managed policy; an object of several by name where one cannot hold it all
+    Json,
+    /// Policies and a role
+    Terraform,
+    /// Policies and a role, as a template for a stack in one account
+    Cloudformation,
+    /// Policies and a role, as a template for a stack set in many accounts
+    Stackset,
+    /// For people: what is called, what allows it and what it is for
+    List,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Partition {
+    /// The Regions open to all
+    Aws,
+    /// China
+    AwsCn,
+    /// GovCloud (US)
+    AwsUsGov,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaKind {
     /// The result of a scan (`--format json`)
     Result,
@@ -220,6 +355,8 @@ pub(crate) enum SchemaKind {
     Snapshot,
     /// The matrix (`plimsoll responsibility --format json`)
     Responsibility,
+    /// What can be read (`plimsoll doctor --format json`)
+    Doctor,
 }
 
 fn severity(text: &str) -> Result<Severity, String> {

@@ -3,11 +3,14 @@
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 it ran, 1 findings at or above `--fail-on`, 2 wrong
 //! usage or input, 3 nothing could be scanned or `--require-complete` and something was not read, 130 interrupted.
 
+mod accounts;
 mod arguments;
 mod catalogue;
 mod check;
 mod collect;
+mod config;
 mod demo;
+mod doctor;
 mod failure;
 mod output;
 mod page;
@@ -36,13 +39,15 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let screen = screen::Screen::of(arguments);
     match &arguments.command {
-        Command::Scan(options) => scan::run(options, &screen),
-        Command::Collect(options) => collect::run(options, &screen),
-        Command::Check(options) => check::run(options, &screen),
+        Command::Scan(options) => scan::run(options, &config::load(arguments)?, &screen),
+        Command::Collect(options) => collect::run(options, &config::load(arguments)?, &screen),
+        Command::Check(options) => check::run(options, &config::load(arguments)?, &screen),
         Command::Checks(options) => catalogue::run(options, &screen),
-        Command::Responsibility(options) => responsibility::run(options, &screen),
-        Command::Permissions => permissions::run(),
-        Command::Demo(options) => demo::run(options, &screen),
+        Command::Responsibility(options) => responsibility::run(options, &config::load(arguments)?, &screen),
+        Command::Permissions(options) => permissions::run(options, &screen),
+        Command::Doctor(options) => doctor::run(options, &config::load(arguments)?, &screen),
+        Command::Demo(options) => demo::run(options, &config::load_named(arguments)?, &screen),
+        Command::Config { command } => config::run(command, arguments),
         Command::Schema { which } => schema::run(*which),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut <Arguments as clap::CommandFactory>::command(), "plimsoll", &mut std::io::stdout());

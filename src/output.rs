@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
+use plimsoll_config::Config;
 use plimsoll_model::{ScanResult, create_private};
 
 use crate::arguments::{Format, Report};
@@ -21,11 +22,16 @@ pub(crate) struct Outputs {
 
 impl Outputs {
     /// Reads the options; a file that could not be written is told now, not after a long scan.
-    pub(crate) fn of(report: &Report) -> Result<Self, Failure> {
+    pub(crate) fn of(report: &Report, config: &Config) -> Result<Self, Failure> {
+        // The configuration knows no other formats than these.
+        let of_file = Format::from_str(&config.output.format, false).unwrap_or(Format::Table);
+        let default = report.format.unwrap_or(of_file);
+        // A format alone asks for stdout, whatever files the configuration names.
+        let outputs = if report.output.is_empty() && report.format.is_none() { &config.output.outputs } else { &report.output };
         let mut files = Vec::new();
-        for output in &report.output {
+        for output in outputs {
             let named = output.split_once('=').and_then(|(format, path)| Some((Format::from_str(format, true).ok()?, path)));
-            let (format, path) = named.unwrap_or((report.format, output));
+            let (format, path) = named.unwrap_or((default, output));
             if path.is_empty() {
                 return Err(Failure::usage(anyhow::anyhow!("--output {output} names no file"), "use --output FORMAT=FILE"));
             }
@@ -35,7 +41,7 @@ impl Outputs {
             probe(Path::new(path))?;
             files.push((format, PathBuf::from(path)));
         }
-        Ok(Self { stdout: files.is_empty().then_some(report.format), files })
+        Ok(Self { stdout: files.is_empty().then_some(default), files })
     }
 
     /// Writes them all, and tells of the first that could not be written.

@@ -1,36 +1,123 @@
-//! `plimsoll permissions`: the least-privilege policy, from what the collectors declare.
+//! `plimsoll permissions`: what the scanner needs, from what the collectors declare.
 
-use std::collections::BTreeSet;
-use std::io::{Write, stdout};
+use std::fs::create_dir_all;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use serde::Serialize;
+use plimsoll_model::create_private;
+use plimsoll_report::{Deployment, Permission, Policies, Trust, cloudformation, permissions_table, terraform};
 
+use crate::arguments::{Partition, PermissionsFormat, PermissionsOptions};
 use crate::failure::Failure;
+use crate::screen::Screen;
 
-/// A policy document, its members in the order in which people write them.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Policy {
-    version: &'static str,
-    statement: [Statement; 1],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Statement {
-    sid: &'static str,
-    effect: &'static str,
-    action: BTreeSet<&'static str>,
-    resource: &'static str,
-}
-
-pub(crate) fn run() -> Result<ExitCode, Failure> {
-    let action = plimsoll_collect::operations().iter().map(|operation| operation.permission).collect();
-    let statement = [Statement { sid: "PlimsollReads", effect: "Allow", action, resource: "*" }];
-    let policy = Policy { version: "2012-10-17", statement };
-    let text = serde_json::to_string_pretty(&policy).context("the policy is no JSON").map_err(|error| Failure::usage(error, ""))?;
-    writeln!(stdout(), "{text}").context("cannot write to stdout").map_err(|error| Failure::usage(error, "check where the output goes"))?;
+pub(crate) fn run(options: &PermissionsOptions, screen: &Screen) -> Result<ExitCode, Failure> {
+    let role = &options.role;
+    if matches!(options.format, PermissionsFormat::Json | PermissionsFormat::List)
+        && (role.trusted_principal.is_some() || role.external_id.is_some() || role.role_name.is_some())
+    {
+        let error = anyhow::anyhow!("only a template makes a role that --trusted-principal, --external-id and --role-name could be for");
+        return Err(Failure::usage(error, "add --format terraform, cloudformation or stackset"));
+    }
+    let operations = plimsoll_collect::operations();
+    let ids: Vec<String> = operations.iter().map(|operation| operation.id()).collect();
+    let named = operations.iter().zip(&ids).map(|(operation, id)| (*operation, id, operation.permission));
+    let further = plimsoll_collect::further_permissions().iter().filter_map(|(operation, action)| {
+        let id = operations.iter().position(|known| *known == operation).and_then(|position| ids.get(position))?;
+        Some((operation, id, *action))
+    });
+    let permissions: Vec<Permission<'_>> = named
+        .chain(further)
+        .map(|(operation, id, action)| Permission {
+            operation: id,
+            action,
+            resource: plimsoll_collect::resource_scope(action),
+            why: operation.why,
+        })
+        .collect();
+    let form = Form { options, policies: Policies::new(&permissions), permissions: &permissions, screen };
+    match &options.output {
+        Some(folder) => {
+            form.files(folder).map_err(|error| Failure::usage(error, "name a folder that you may write to, or one that can be made"))
+        }
+        None => form.screen().context("cannot write to stdout").map_err(|error| Failure::usage(error, "check where the output goes")),
+    }?;
     Ok(ExitCode::SUCCESS)
+}
+
+struct Form<'f> {
+    options: &'f PermissionsOptions,
+    policies: Policies,
+    permissions: &'f [Permission<'f>],
+    screen: &'f Screen,
+}
+
+impl Form<'_> {
+    fn partition(&self) -> plimsoll_report::Partition {
+        match self.options.partition {
+            Partition::Aws => plimsoll_report::Partition::Aws,
+            Partition::AwsCn => plimsoll_report::Partition::AwsCn,
+            Partition::AwsUsGov => plimsoll_report::Partition::AwsUsGov,
+        }
+    }
+
+    fn trust(&self) -> Trust {
+        let role = &self.options.role;
+        Trust {
+            principal: role.trusted_principal.clone(),
+            external_id: role.external_id.clone(),
+            role_name: role.role_name.clone().unwrap_or_default(),
+            partition: self.partition(),
+        }
+    }
+
+    fn screen(&self) -> io::Result<()> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        self.write(self.screen.table(), &mut out)?;
+        out.flush()?;
+        let documents = self.policies.documents(self.partition()).len();
+        if self.options.format == PermissionsFormat::Json && documents > 1 {
+            self.screen.note(&format!("A managed policy cannot hold it all: these are {documents}. `-o FOLDER` writes a file for each."));
+        }
+        Ok(())
+    }
+
+    fn write(&self, table: plimsoll_report::TableOptions, out: &mut impl Write) -> io::Result<()> {
+        match self.options.format {
+            PermissionsFormat::Json => self.policies.json(self.partition(), out),
+            PermissionsFormat::Terraform => terraform(&self.policies, &self.trust(), out),
+            PermissionsFormat::Cloudformation => cloudformation(&self.policies, &self.trust(), Deployment::Stack, out),
+            PermissionsFormat::Stackset => cloudformation(&self.policies, &self.trust(), Deployment::StackSet, out),
+            PermissionsFormat::List => permissions_table(self.permissions, &table, out),
+        }
+    }
+
+    fn files(&self, folder: &Path) -> anyhow::Result<()> {
+        create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let name = match self.options.format {
+            PermissionsFormat::Json => {
+                return self
+                    .policies
+                    .documents(self.partition())
+                    .iter()
+                    .try_for_each(|(name, document)| file(&folder.join(format!("{name}.json")), |out| document.write(out)));
+            }
+            PermissionsFormat::Terraform => "plimsoll.tf",
+            PermissionsFormat::Cloudformation => "plimsoll-stack.yaml",
+            PermissionsFormat::Stackset => "plimsoll-stackset.yaml",
+            PermissionsFormat::List => "plimsoll-permissions.txt",
+        };
+        file(&folder.join(name), |out| self.write(self.screen.file_table(), out))
+    }
+}
+
+fn file(path: &Path, write: impl FnOnce(&mut BufWriter<std::fs::File>) -> io::Result<()>) -> anyhow::Result<()> {
+    let written = create_private(path).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()
+    });
+    written.with_context(|| format!("cannot write {}", path.display()))
 }

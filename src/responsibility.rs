@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use plimsoll_checks::{Options, Selection, evaluate, matrix};
+use plimsoll_config::Config;
 use plimsoll_graph::Estate;
 use plimsoll_model::{Matrix, create_private};
 
@@ -14,12 +15,12 @@ use crate::failure::Failure;
 use crate::output::probe;
 use crate::screen::Screen;
 
-pub(crate) fn run(options: &ResponsibilityOptions, screen: &Screen) -> Result<ExitCode, Failure> {
+pub(crate) fn run(options: &ResponsibilityOptions, config: &Config, screen: &Screen) -> Result<ExitCode, Failure> {
     if let Some(path) = &options.output {
         probe(path)?;
     }
     let inventory = open(&options.snapshot, screen)?;
-    let estate = Estate::new(&inventory);
+    let estate = Estate::with_thresholds(&inventory, config.thresholds.clone());
     let evaluation = evaluate(&estate, &Selection::default(), Options::default());
     let matrix = matrix(&estate, &evaluation);
     let written = match &options.output {

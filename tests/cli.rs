@@ -3,7 +3,8 @@
 
 mod common;
 
-use std::io::Write;
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -141,6 +142,10 @@ fn the_body_of_a_second_snapshot_can_be_appended() {
 
 #[test]
 fn wrong_usage_is_told_with_what_would_be_right() {
+    for share in ["0", "1.5", "half"] {
+        let told = bare().args(["scan", "--api-budget", share]).assert().code(2);
+        told.stderr(predicate::str::contains("above 0 and at most 1"));
+    }
     bare().arg("scna").assert().code(2).stderr(predicate::str::contains("scan"));
     bare()
         .args(["check", "x.ndjson", "--only", "ecs-service-public-ips"])
@@ -150,6 +155,69 @@ fn wrong_usage_is_told_with_what_would_be_right() {
     bare().args(["check", "x.ndjson", "--skip", "*"]).assert().code(2).stderr(predicate::str::contains("no check is left"));
     bare().args(["checks", "show", "nonsense"]).assert().code(2).stderr(predicate::str::contains("plimsoll checks"));
     bare().args(["scan", "--format", "pdf"]).assert().code(2).stderr(predicate::str::contains("table"));
+}
+
+#[test]
+fn options_that_name_accounts_go_together_or_are_told_apart() {
+    let role = "arn:aws:iam::111111111111:role/audit";
+    let cases: &[(&[&str], &str)] = &[
+        (&["--org"], "--org needs --role-name"),
+        (&["--accounts", "111111111111"], "--accounts needs --role-name"),
+        (&["--role-name", "audit"], "--role-name needs --accounts or --org"),
+        (&["--external-id", "abc"], "--external-id needs --role-arn or --role-name"),
+        (&["--org", "--accounts", "111111111111", "--role-name", "audit"], "--org and --accounts exclude each other"),
+        (&["--org", "--role-arn", role, "--role-name", "audit"], "--role-arn and --org exclude each other"),
+        (&["--accounts", "111111111111", "--role-arn", role], "--role-arn and --accounts exclude each other"),
+        (&["--include-ou", "ou-ab12-cd34ef56"], "what includes or excludes accounts needs --org"),
+        (&["--exclude-tag", "stage=test", "--role-arn", role], "what includes or excludes accounts needs --org"),
+        (&["--org", "--role-name", "audit", "--include-tag", "stage"], "stage is not a tag"),
+        (&["--org", "--role-name", "audit", "--include-ou", "production"], "production is not an organizational unit"),
+        (&["--org", "--role-name", "audit", "--exclude-account", "12"], "12 is not an account number"),
+        (&["--accounts", "111111111111,123", "--role-name", "audit"], "123 is not an account number"),
+        (&["--accounts", "111111111111,111111111111", "--role-name", "audit"], "account 111111111111 is named twice"),
+        (&["--accounts", "111111111111", "--role-name", role], "is not the name of a role"),
+        (&["--role-arn", "arn:aws:sts::111111111111:assumed-role/audit/me"], "is not the ARN of a role"),
+        (&["--role-arn", role, "--role-arn", "arn:aws:iam::111111111111:role/other"], "account 111111111111 is named twice"),
+        (&["--role-arn", role, "--external-id", "x"], "the external id is not one"),
+        (&["--accounts-at-once", "0"], "--accounts-at-once"),
+    ];
+    for (arguments, wanted) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let output = bare().current_dir(folder.path()).arg("collect").args(*arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(wanted), "{arguments:?}: {}", stderr(&output));
+        let hint = stderr(&output).contains("hint: ") || stderr(&output).contains("For more information");
+        assert!(hint, "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn snapshots_of_two_accounts_in_one_file_are_judged_as_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = fixture().shop().each(|cluster: &mut plimsoll_model::aws::ecs::Cluster| cluster.settings.clear()).build();
+    let mut other = fixture().with(|inventory| inventory.header.scope = plimsoll_model::Scope::default()).account("222222222222");
+    other = other.region("eu-west-3").cluster("bank", |cluster| cluster.settings.clear()).denied("ecs:ListServices");
+    let paths = ["ndjson", "ndjson.zst"].map(|ending| {
+        let one = snapshot(&one, folder.path(), &format!("one.{ending}"));
+        let two = snapshot(&other.clone().build(), folder.path(), &format!("two.{ending}"));
+        let both = folder.path().join(format!("both.{ending}"));
+        std::fs::write(&both, [std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap()].concat()).unwrap();
+        [one, two, both]
+    });
+    let of = |path: &Path| json(&bare().args(["check", "--format", "json", "--include-passed"]).arg(path).output().unwrap());
+    for [one, two, both] in &paths {
+        let both = of(both);
+        let ids = |result: &serde_json::Value| -> std::collections::BTreeSet<String> {
+            let findings = result["findings"].as_array().unwrap().iter();
+            findings.map(|f| format!("{} {} {}", f["id"], f["status"], f["resource"]["arn"])).collect()
+        };
+        let mut each = ids(&of(one));
+        each.extend(ids(&of(two)));
+        assert!(each.iter().any(|id| id.contains("222222222222")) && each.iter().any(|id| id.contains("111111111111")));
+        assert_eq!(ids(&both), each);
+        assert_eq!(both["scan"]["accounts"], serde_json::json!(["111111111111", "222222222222"]));
+        assert_eq!(both["gaps"].as_array().unwrap().len(), 1);
+    }
 }
 
 #[test]
@@ -213,6 +281,77 @@ fn an_endpoint_that_hangs_is_given_up() {
     assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
 }
 
+/// An endpoint where everybody is known and nobody may do anything.
+fn denying() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = Vec::new();
+            let mut buffer = [0; 4096];
+            let whole = |request: &[u8]| {
+                let text = String::from_utf8_lossy(request).to_lowercase();
+                let (head, body) = text.split_once("\r\n\r\n")?;
+                // A GET has no body, and says no length.
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length: "))
+                    .map_or(Some(0), |text| text.parse::<usize>().ok())?;
+                (body.len() >= length).then_some(())
+            };
+            while whole(&request).is_none() {
+                let read = stream.read(&mut buffer).unwrap_or(0);
+                if read == 0 {
+                    break;
+                }
+                request.extend_from_slice(&buffer[..read]);
+            }
+            let (status, body) = if String::from_utf8_lossy(&request).contains("Action=GetCallerIdentity") {
+                let arn = "arn:aws:iam::111111111111:user/audit";
+                let result = format!("<GetCallerIdentityResult><Account>111111111111</Account><Arn>{arn}</Arn></GetCallerIdentityResult>");
+                ("200 OK", format!("<GetCallerIdentityResponse>{result}</GetCallerIdentityResponse>"))
+            } else {
+                ("400 Bad Request", r#"{"__type": "AccessDeniedException", "message": "no"}"#.to_owned())
+            };
+            let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            // Who hung up does not read.
+            stream.write_all((head + &body).as_bytes()).ok();
+        }
+    });
+    endpoint
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_is_told_once_and_the_scan_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (endpoint, file) = (denying(), folder.path().join("file"));
+    std::fs::write(&file, "").unwrap();
+    let scan = |options: &[&str]| {
+        let mut command = against(&endpoint, "111111111111");
+        command.env("PLIMSOLL_CACHE_DIR", &file).args(["scan", "--region", "us-east-1", "--format", "json"]);
+        let output = command.args(options).output().unwrap();
+        assert!(json(&output)["gaps"].as_array().unwrap().iter().any(|gap| gap["operation"] == "ecs:ListClusters"));
+        stderr(&output)
+    };
+    let told = scan(&["--cache-dir", file.to_str().unwrap()]);
+    assert_eq!(told.matches("cannot be used").count(), 1, "{told}");
+    assert!(told.contains("--no-cache"), "{told}");
+    // The endpoint is not that of AWS: the one from the environment is not even tried.
+    for options in [&[][..], &["--no-cache"]] {
+        let told = scan(options);
+        assert!(!told.contains("cache"), "{told}");
+    }
+}
+
+#[test]
+fn what_nobody_scans_leaves_no_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache");
+    bare().args(["scan", "--region", "us-east-1", "--cache-dir"]).arg(&path).assert().code(3);
+    assert!(!path.exists());
+    bare().args(["scan", "--no-cache", "--cache-dir"]).arg(&path).assert().code(2);
+}
+
 #[test]
 fn hostile_names_are_shown_harmlessly() {
     let folder = tempfile::tempdir().unwrap();
@@ -259,16 +398,94 @@ fn the_matrix_has_a_row_for_every_item() {
     assert!(stdout(&table).contains("kernel isolation"), "{}", stdout(&table));
 }
 
+/// Actions and resources of all policy documents.
+fn policy() -> Vec<(String, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    bare().args(["permissions", "-o"]).arg(folder.path()).assert().success().stdout("");
+    let mut allowed = Vec::new();
+    for number in 1..=std::fs::read_dir(folder.path()).unwrap().count() {
+        let text = std::fs::read_to_string(folder.path().join(format!("PlimsollRead{number}.json"))).unwrap();
+        assert!(text.chars().filter(|char| !char.is_whitespace()).count() <= 6144);
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for statement in document["Statement"].as_array().unwrap() {
+            assert_eq!(statement["Effect"], "Allow");
+            let resource = statement["Resource"].as_str().unwrap();
+            let actions = statement["Action"].as_array().unwrap().iter().map(|action| action.as_str().unwrap().to_owned());
+            allowed.extend(actions.map(|action| (action, resource.to_owned())));
+        }
+    }
+    allowed
+}
+
 #[test]
 fn the_policy_only_reads() {
-    let policy = json(&bare().arg("permissions").output().unwrap());
-    let actions = policy["Statement"][0]["Action"].as_array().unwrap();
-    assert!(actions.iter().any(|action| action == "ecs:DescribeTaskDefinition"));
-    for action in actions {
-        let name = action.as_str().unwrap().split_once(':').unwrap().1;
-        assert!(["Describe", "List", "Get"].iter().any(|verb| name.starts_with(verb)), "{name}");
-        assert!(!name.starts_with("GetSecretValue") && !name.contains('*'), "{name}");
+    let policy = policy();
+    assert!(policy.iter().any(|(action, resource)| action == "ecs:DescribeTaskDefinition" && resource == "*"));
+    for (action, resource) in &policy {
+        let (service, name) = action.split_once(':').unwrap();
+        // API Gateway's actions are the methods of HTTP.
+        let reads = ["Describe", "List", "Get", "BatchGet", "Lookup", "Search"].iter().any(|verb| name.starts_with(verb));
+        assert!(reads || (service == "apigateway" && name == "GET"), "{action}");
+        assert!(!name.starts_with("GetSecretValue") && !action.contains('*'), "{action}");
+        assert!(resource != "*" || !action.starts_with("ssm:GetParameter"), "{action}");
     }
+}
+
+#[test]
+fn the_policy_allows_what_collectors_declare() {
+    let declared: BTreeSet<&str> = plimsoll_collect::operations().iter().map(|operation| operation.permission).collect();
+    let policy = policy();
+    assert_eq!(policy.iter().map(|(action, _)| action.as_str()).collect::<BTreeSet<_>>(), declared);
+    assert_eq!(policy.len(), declared.len());
+    let list = stdout(&bare().args(["permissions", "--format", "list"]).env("COLUMNS", "300").output().unwrap());
+    for operation in plimsoll_collect::operations() {
+        assert!(list.lines().any(|line| line.contains(operation.permission) && line.contains(operation.why)), "{}", operation.id());
+    }
+}
+
+#[test]
+fn the_policy_is_the_same_on_stdout() {
+    let all = json(&bare().arg("permissions").output().unwrap());
+    let documents: Vec<&serde_json::Value> =
+        if all.get("Statement").is_some() { vec![&all] } else { all.as_object().unwrap().values().collect() };
+    let actions =
+        documents.iter().flat_map(|document| document["Statement"].as_array().unwrap()).flat_map(|s| s["Action"].as_array().unwrap());
+    assert_eq!(actions.count(), policy().len());
+}
+
+#[test]
+fn a_role_comes_as_terraform_and_cloudformation() {
+    let folder = tempfile::tempdir().unwrap();
+    for (format, name) in [("terraform", "plimsoll.tf"), ("cloudformation", "plimsoll-stack.yaml"), ("stackset", "plimsoll-stackset.yaml")]
+    {
+        let role = ["--trusted-principal", "111122223333", "--external-id", "a-b-c", "--role-name", "Audit", "--partition", "aws-us-gov"];
+        bare().args(["permissions", "--format", format, "-o"]).arg(folder.path().join("new")).args(role).assert().success().stdout("");
+        let text = std::fs::read_to_string(folder.path().join("new").join(name)).unwrap();
+        for wanted in ["arn:aws-us-gov:iam::111122223333:root", "a-b-c", "Audit", "ecs:ListTasks", "sts:AssumeRole", "sts:ExternalId"] {
+            assert!(text.contains(wanted), "{format} lacks {wanted}");
+        }
+    }
+}
+
+#[test]
+fn what_iam_would_not_take_is_refused_before_anything_is_written() {
+    for (option, wrong) in [
+        ("--trusted-principal", "*"),
+        ("--trusted-principal", "arn:aws:iam::*:root"),
+        ("--external-id", "a"),
+        ("--external-id", "it's"),
+        ("--role-name", "a/b"),
+        ("--partition", "azure"),
+    ] {
+        bare().args(["permissions", "--format", "stackset", option, wrong]).assert().code(2).stdout("");
+    }
+    bare()
+        .args(["permissions", "--external-id", "a-b-c"])
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(predicate::str::contains("hint: add --format terraform"));
+    bare().args(["permissions", "-o", "/dev/null/x"]).assert().code(2).stderr(predicate::str::contains("/dev/null/x"));
 }
 
 #[test]
@@ -294,11 +511,18 @@ fn the_fixture_knows_the_operations_of_the_collector() {
 
 #[test]
 fn schemas_in_the_repository_are_current() {
-    for which in ["result", "snapshot", "responsibility"] {
+    for which in ["result", "snapshot", "responsibility", "doctor"] {
         let printed = bare().args(["schema", which]).output().unwrap();
         let kept = std::fs::read_to_string(format!("{}/docs/schema/{which}.schema.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
         assert_eq!(stdout(&printed), kept, "run `make generate`");
     }
+}
+
+#[test]
+fn the_schema_of_the_configuration_in_the_repository_is_current() {
+    let printed = bare().args(["config", "schema"]).output().unwrap();
+    let kept = std::fs::read_to_string(format!("{}/docs/schema/config.schema.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    assert_eq!(stdout(&printed), kept, "run `make generate`");
 }
 
 #[test]

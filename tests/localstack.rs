@@ -5,12 +5,13 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use common::{against, assert_valid, json, stderr, stdout};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn localstack() -> String {
     std::env::var("PLIMSOLL_LOCALSTACK").expect("run `make test`: it starts LocalStack and names it in PLIMSOLL_LOCALSTACK")
@@ -270,6 +271,72 @@ fn an_interrupt_keeps_what_was_collected() {
     }
 }
 
+/// The accounts of the scenario `organization`; the role of the last lets nobody in.
+const MANAGEMENT: &str = "111111110008";
+const PAYMENTS: &str = "111111110009";
+const SHOP: &str = "111111110010";
+const SANDBOX: &str = "111111110011";
+const BY_ROLE: [&str; 4] = ["--role-name", "PlimsollReadOnly", "--external-id", "plimsoll-example"];
+
+fn scan_accounts(choice: &[&str], regions: &str) -> Value {
+    let _permitted = permitted();
+    let mut command = against(&localstack(), MANAGEMENT);
+    let output = command.args(["scan", "--format", "json", "--region", regions]).args(choice).args(BY_ROLE).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let result = json(&output);
+    assert_valid(&result, &plimsoll_report::result_schema());
+    result
+}
+
+/// Account and Region of everything that was found.
+fn found_in(result: &Value) -> BTreeSet<(String, String)> {
+    let findings = result["findings"].as_array().unwrap().iter().filter(|finding| finding["status"] == "fail");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    findings.map(|finding| (text(&finding["resource"]["account"]), text(&finding["resource"]["region"]))).collect()
+}
+
+fn gaps_in<'r>(result: &'r Value, account: &str) -> Vec<&'r Value> {
+    result["gaps"].as_array().unwrap().iter().filter(|gap| gap["account"] == account).collect()
+}
+
+#[test]
+fn three_accounts_are_read_in_two_regions_and_the_one_that_nobody_may_enter_is_a_gap() {
+    let result = scan_accounts(&["--accounts", &[PAYMENTS, SHOP, SANDBOX].join(",")], "us-east-1,eu-west-3");
+    assert_eq!(result["scan"]["accounts"], serde_json::json!([PAYMENTS, SHOP, SANDBOX]));
+    let found = found_in(&result);
+    for account in [PAYMENTS, SHOP] {
+        for region in ["us-east-1", "eu-west-3"] {
+            assert!(found.contains(&(account.to_owned(), region.to_owned())), "{found:?}");
+        }
+    }
+    assert!(found.iter().all(|(account, _)| account != SANDBOX && account != MANAGEMENT), "{found:?}");
+    let [gap] = gaps_in(&result, SANDBOX)[..] else { panic!("{:#}", result["gaps"]) };
+    assert_eq!((gap["operation"].as_str(), gap["code"].as_str()), (Some("sts:AssumeRole"), Some("AccessDenied")));
+    assert_eq!(gap["resource"], format!("arn:aws:iam::{SANDBOX}:role/PlimsollReadOnly"));
+}
+
+#[test]
+fn an_organization_is_read_whole_and_without_what_is_excluded() {
+    let result = scan_accounts(&["--org"], "us-east-1");
+    assert_eq!(result["scan"]["accounts"], serde_json::json!([MANAGEMENT, PAYMENTS, SHOP, SANDBOX]));
+    assert!(found_in(&result).contains(&(MANAGEMENT.to_owned(), "us-east-1".to_owned())), "its own account needs no role");
+    let result = scan_accounts(&["--org", "--exclude-tag", "team=sandbox", "--exclude-account", MANAGEMENT], "us-east-1");
+    assert_eq!(result["scan"]["accounts"], serde_json::json!([PAYMENTS, SHOP]));
+    assert_eq!(gaps_in(&result, SANDBOX).len(), 0);
+}
+
+#[test]
+fn regions_that_a_policy_closes_are_told_in_one_line_each() {
+    let result = scan_accounts(&["--accounts", PAYMENTS], "all");
+    let gaps = gaps_in(&result, PAYMENTS);
+    let closed: BTreeSet<&str> = gaps.iter().filter(|gap| gap["code"] == "RegionClosed").filter_map(|gap| gap["region"].as_str()).collect();
+    let all = result["scan"]["regions"].as_array().unwrap();
+    assert_eq!(closed.len(), all.len() - 2, "{gaps:#?}");
+    assert!(!closed.contains("us-east-1") && !closed.contains("eu-west-3"));
+    assert!(closed.iter().all(|region| gaps.iter().filter(|gap| gap["region"] == **region).count() == 1), "{gaps:#?}");
+    assert!(found_in(&result).iter().all(|(_, region)| !closed.contains(region.as_str())));
+}
+
 /// Check and resource of every passed verdict.
 fn passes(result: &Value) -> BTreeSet<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -298,5 +365,101 @@ fn a_denied_operation_is_a_gap_and_never_a_pass() {
             let new: Vec<_> = passes(&result).difference(&before).cloned().collect();
             assert!(new.is_empty(), "without {operation} these pass: {new:?}");
         }
+    }
+}
+
+/// What a script of `localstack/` prints.
+fn script(arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new(folder().join("run.sh"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn every_declared_operation_is_one_of_aws() {
+    let declared: Vec<String> = plimsoll_collect::operations().iter().map(|operation| operation.id()).collect();
+    assert_eq!(script(&["operations.py"], &(declared.join("\n") + "\necs:ListNothing\n")), "ecs:ListNothing\n");
+}
+
+/// Writes the template of `plimsoll permissions`, deploys it, and gives what is then in each account.
+fn deployed(options: &[&str], arguments: &[&str]) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let output = against(&localstack(), SCANNER).args(["permissions", "-o"]).arg(folder.path()).args(options).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let template = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let endpoint = localstack();
+    let mut words = vec!["deploy.py", "--endpoint", &endpoint, template.to_str().unwrap()];
+    words.extend(arguments);
+    serde_json::from_str(&script(&words, "")).unwrap()
+}
+
+/// The account that plimsoll runs in.
+const SCANNER: &str = "333333330000";
+
+/// The actions that the policies of a deployed role allow.
+fn allowed(account: &Value) -> BTreeSet<&str> {
+    let documents = account["policies"].as_array().unwrap().iter();
+    let statements = documents.flat_map(|document| document["Statement"].as_array().unwrap());
+    statements
+        .flat_map(|statement| {
+            assert_eq!(statement["Effect"], "Allow");
+            statement["Action"].as_array().unwrap().iter().map(|action| action.as_str().unwrap())
+        })
+        .collect()
+}
+
+fn declared() -> BTreeSet<&'static str> {
+    plimsoll_collect::operations().iter().map(|operation| operation.permission).collect()
+}
+
+#[test]
+fn a_stack_set_makes_the_role_that_a_scan_assumes() {
+    let _permitted = permitted();
+    let options = ["--format", "stackset", "--trusted-principal", SCANNER, "--external-id", "shop-0815"];
+    let accounts = deployed(&options, &["--stack-set"]);
+    assert_eq!(accounts.len(), 2);
+    for account in &accounts {
+        assert_eq!(account["status"], "CREATE_COMPLETE");
+        let trust = &account["role"]["AssumeRolePolicyDocument"]["Statement"];
+        assert_eq!(
+            *trust,
+            json!([{"Sid": "Scanner", "Effect": "Allow", "Action": "sts:AssumeRole",
+                "Principal": {"AWS": format!("arn:aws:iam::{SCANNER}:root")},
+                "Condition": {"StringEquals": {"sts:ExternalId": "shop-0815"}}}])
+        );
+        assert_eq!(allowed(account), declared());
+        let id = account["account"].as_str().unwrap();
+        assert_eq!(account["role"]["Arn"], format!("arn:aws:iam::{id}:role/PlimsollReadOnly"));
+        let role = account["role"]["Arn"].as_str().unwrap();
+        let scan = ["scan", "--region", "us-east-1", "--format", "json", "--role-arn", role, "--external-id", "shop-0815"];
+        let output = against(&localstack(), SCANNER).args(scan).output().unwrap();
+        assert_eq!(json(&output)["scan"]["accounts"], json!([id]), "{}", stderr(&output));
+        let stranger = against(&localstack(), SCANNER).args(["scan", "--region", "us-east-1", "--role-arn", role]).output().unwrap();
+        assert_eq!(stranger.status.code(), Some(3));
+        assert!(stderr(&stranger).contains("cannot assume"), "{}", stderr(&stranger));
+    }
+}
+
+#[test]
+fn a_stack_makes_the_role_as_its_parameters_say() {
+    let scanner = format!("ScannerPrincipalArn=arn:aws:iam::{SCANNER}:role/scanner");
+    let with = deployed(&["--format", "stackset"], &[&scanner, "ExternalId=0815", "RoleName=Audit", "MaxSessionDuration=7200"]);
+    let without = deployed(&["--format", "cloudformation"], &[&scanner]);
+    let trust = |account: &Value| account["role"]["AssumeRolePolicyDocument"]["Statement"][0].clone();
+    assert_eq!(with[0]["role"]["RoleName"], "Audit");
+    assert_eq!(with[0]["role"]["MaxSessionDuration"], 7200);
+    assert_eq!(trust(&with[0])["Condition"], json!({"StringEquals": {"sts:ExternalId": "0815"}}));
+    assert_eq!(trust(&without[0]).get("Condition"), None);
+    for account in [&with[0], &without[0]] {
+        assert_eq!(trust(account)["Principal"], json!({"AWS": format!("arn:aws:iam::{SCANNER}:role/scanner")}));
+        assert_eq!(allowed(account), declared());
     }
 }

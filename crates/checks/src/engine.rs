@@ -1,24 +1,32 @@
 //! Runs checks over an estate and turns judgements into findings: identity, context, coverage, order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use plimsoll_graph::{Estate, Node};
+use plimsoll_graph::{Closed, Estate, Node};
 use plimsoll_model::aws::ecs::TaskDefinition;
 use plimsoll_model::{
-    AccountId, Arn, Compliance, Confidence, Finding, Gap, LaunchKind, Region, Remediation, Resource, ResourceRef, Severity, Status,
-    Summary, finding_id, partition_of,
+    AccountId, Arn, Compliance, Confidence, Exception, ExceptionUse, Finding, Gap, LaunchKind, Region, Remediation, Resource, ResourceRef,
+    Severity, Status, Summary, finding_id, partition_of,
 };
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::check::{Check, Failure, Judgement, Responsibility, Verdict};
+use crate::overrides;
 use crate::registry::CHECKS;
 
-/// What to report.
-#[derive(Clone, Copy, Debug, Default)]
+/// What to report, and what the configuration says of findings.
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Report passed verdicts too.
     pub include_passed: bool,
+    /// Report suppressed findings too.
+    pub include_suppressed: bool,
+    /// Severities that replace the judged ones, by check.
+    pub severities: BTreeMap<String, Severity>,
+    /// Findings that are accepted; of several that name a finding the first gives the reason.
+    pub exceptions: Vec<Exception>,
 }
 
 /// The checks to run.
@@ -122,8 +130,10 @@ pub struct Evaluation {
     pub findings: Vec<Finding>,
     /// Counts of all verdicts.
     pub summary: Summary,
-    /// Every verdict on a resource of the inventory.
+    /// Every verdict on a resource of the inventory; exceptions and severities of the configuration leave it as it is.
     pub outcomes: Vec<Outcome>,
+    /// What became of the exceptions.
+    pub exceptions: Vec<ExceptionUse>,
 }
 
 /// Runs the selected checks.
@@ -134,43 +144,57 @@ pub fn evaluate<'e>(estate: &'e Estate<'e>, selection: &Selection, options: Opti
             estate,
             check,
             position,
-            options,
+            include_passed: options.include_passed,
             controls: Arc::new(check.controls()),
-            holes: holes(estate, check),
-            looked_clean: Vec::new(),
+            holes: Holes::new(estate, check),
+            looked_clean: CleanByPlace::new(),
             evaluation,
         };
         (check.evaluate)(estate, &mut verdicts);
         verdicts.report_holes();
         evaluation = verdicts.evaluation;
     }
+    let header = &estate.inventory().header;
+    overrides::apply(&mut evaluation, options, &header.scope, header.finished_at);
     Finding::sort(&mut evaluation.findings);
     evaluation
 }
 
+/// What is missing for one check, by account.
+#[derive(Default)]
+struct Holes {
+    by_account: BTreeMap<AccountId, Vec<Hole>>,
+}
+
 /// What is missing in one account and Region for one check.
 struct Hole {
-    account: AccountId,
     region: Region,
     gaps: Vec<Gap>,
 }
 
-/// Every account and Region where a listing that the check rests on failed.
-fn holes(estate: &Estate<'_>, check: &Check) -> Vec<Hole> {
-    let mut holes: Vec<Hole> = Vec::new();
-    for operation in check.needs.iter().filter(|operation| !check.shades.contains(operation)) {
-        // A resource of another type that could not be described leaves a hole too; one of the check's own type is
-        // reported by itself.
-        let others = DESCRIBING.iter().any(|(kind, describes)| describes == operation && *kind != check.resource);
-        let undescribed = estate.coverage().undescribed(operation).filter(|_| others);
-        for gap in estate.coverage().listing_gaps(operation).chain(undescribed) {
-            match holes.iter_mut().find(|hole| hole.account == gap.account && hole.region == gap.region) {
-                Some(hole) => hole.gaps.push(gap.clone()),
-                None => holes.push(Hole { account: gap.account.clone(), region: gap.region.clone(), gaps: vec![gap.clone()] }),
+impl Holes {
+    /// Every account and Region where a listing that the check rests on failed.
+    fn new(estate: &Estate<'_>, check: &Check) -> Self {
+        let mut holes = Self::default();
+        for operation in check.needs.iter().filter(|operation| !check.shades.contains(operation)) {
+            // A resource of another type that could not be described leaves a hole too; one of the check's own type is
+            // reported by itself.
+            let others = DESCRIBING.iter().any(|(kind, describes)| describes == operation && *kind != check.resource);
+            let undescribed = estate.coverage().undescribed(operation).filter(|_| others);
+            for gap in estate.coverage().listing_gaps(operation).chain(undescribed) {
+                let account = holes.by_account.entry(gap.account.clone()).or_default();
+                match account.iter_mut().find(|hole| hole.region == gap.region) {
+                    Some(hole) => hole.gaps.push(gap.clone()),
+                    None => account.push(Hole { region: gap.region.clone(), gaps: vec![gap.clone()] }),
+                }
             }
         }
+        holes
     }
-    holes
+
+    fn cover(&self, account: &AccountId, region: &Region) -> bool {
+        self.by_account.get(account).is_some_and(|holes| holes.iter().any(|hole| hole.covers(region)))
+    }
 }
 
 /// Takes the verdicts of one check.
@@ -178,11 +202,10 @@ pub struct Verdicts<'e> {
     estate: &'e Estate<'e>,
     check: &'static Check,
     position: u16,
-    options: Options,
+    include_passed: bool,
     controls: Arc<Compliance>,
-    holes: Vec<Hole>,
-    // Account and Region of resources that would pass but for a hole.
-    looked_clean: Vec<(AccountId, Region)>,
+    holes: Holes,
+    looked_clean: CleanByPlace,
     evaluation: Evaluation,
 }
 
@@ -214,7 +237,7 @@ impl<'e> Verdicts<'e> {
         let state = match judgement {
             Ok(Verdict::NotApplicable) => OutcomeState::NotApplicable,
             Ok(Verdict::Pass) if self.is_holed(node.account(), node.region()) => {
-                self.looked_clean.push((node.account().clone(), node.region().clone()));
+                self.look_clean(node.account(), node.region());
                 OutcomeState::Unknown
             }
             Ok(Verdict::Pass) => {
@@ -239,7 +262,7 @@ impl<'e> Verdicts<'e> {
         match judgement {
             Ok(Verdict::NotApplicable) => {}
             Ok(Verdict::Pass) if self.is_holed(&resource.account, &resource.region) => {
-                self.looked_clean.push((resource.account, resource.region));
+                self.look_clean(&resource.account, &resource.region);
             }
             Ok(Verdict::Pass) => self.pass(|| resource),
             Ok(Verdict::Fail(failure)) => self.fail(resource, *failure, Context::default()),
@@ -248,12 +271,22 @@ impl<'e> Verdicts<'e> {
     }
 
     fn is_holed(&self, account: &AccountId, region: &Region) -> bool {
-        self.holes.iter().any(|hole| hole.covers(account, region))
+        self.holes.cover(account, region) || self.is_closed(account, region)
+    }
+
+    fn look_clean(&mut self, account: &AccountId, region: &Region) {
+        *self.looked_clean.entry(account.clone()).or_default().entry(region.clone()).or_default() += 1;
+    }
+
+    /// Whether nobody could enter the place, or for a global resource one of the places, that the check rests on.
+    fn is_closed(&self, account: &AccountId, region: &Region) -> bool {
+        let Some(closed) = self.estate.coverage().closed(account) else { return false };
+        self.check.needs.iter().any(|operation| !self.check.shades.contains(operation) && closed.gap(region, operation).is_some())
     }
 
     fn pass(&mut self, resource: impl FnOnce() -> ResourceRef) {
         self.evaluation.summary.pass += 1;
-        if self.options.include_passed {
+        if self.include_passed {
             let finding = self.finding(resource(), Status::Pass, self.check.severity, String::new(), Value::Null, "");
             self.evaluation.findings.push(finding);
         }
@@ -274,6 +307,10 @@ impl<'e> Verdicts<'e> {
     }
 
     fn unknown(&mut self, resource: ResourceRef, gaps: &[Gap], note: Option<String>) {
+        self.undecided(resource, gaps, note, "");
+    }
+
+    fn undecided(&mut self, resource: ResourceRef, gaps: &[Gap], note: Option<String>, discriminator: &str) {
         let mut reasons: Vec<String> = gaps.iter().map(reason).collect();
         reasons.dedup();
         let message = note.map_or_else(|| format!("not decided: {}", reasons.join("; ")), |note| format!("{note}: {}", reasons.join("; ")));
@@ -281,7 +318,7 @@ impl<'e> Verdicts<'e> {
             .iter()
             .map(|gap| json!({"operation": gap.operation, "code": gap.code, "resource": gap.resource, "region": gap.region}))
             .collect();
-        let mut finding = self.finding(resource, Status::Unknown, self.check.severity, message, json!({"missing": missing}), "");
+        let mut finding = self.finding(resource, Status::Unknown, self.check.severity, message, json!({"missing": missing}), discriminator);
         finding.confidence = Confidence::Possible;
         self.evaluation.summary.unknown += 1;
         self.evaluation.findings.push(finding);
@@ -303,6 +340,7 @@ impl<'e> Verdicts<'e> {
             status,
             severity,
             base_severity: severity,
+            suppression: None,
             severity_reason: "".into(),
             confidence: Confidence::Certain,
             title: check.title.into(),
@@ -332,15 +370,15 @@ impl<'e> Verdicts<'e> {
     /// One unknown finding for each account and Region where a listing failed, one for each resource that could not
     /// be described, and one for what this snapshot's collector never reads: an empty list must not look clean.
     fn report_holes(&mut self) {
-        for hole in std::mem::take(&mut self.holes) {
-            let clean = self.looked_clean.iter().filter(|(account, region)| hole.covers(account, region)).count();
-            let note = match clean {
-                0 => "not everything in scope was read".to_owned(),
-                1 => "not everything in scope was read; 1 resource that looks clean is withheld".to_owned(),
-                n => format!("not everything in scope was read; {n} resources that look clean are withheld"),
-            };
-            self.unknown(self.place(&hole.account, &hole.region), &hole.gaps, Some(note));
+        let clean = std::mem::take(&mut self.looked_clean);
+        for (account, holes) in std::mem::take(&mut self.holes).by_account {
+            for hole in holes {
+                let clean =
+                    clean.get(&account).into_iter().flatten().filter(|(region, _)| hole.covers(region)).map(|(_, count)| count).sum();
+                self.unknown(self.place(&account, &hole.region), &hole.gaps, Some(withheld(clean)));
+            }
         }
+        self.report_closed(&clean);
         self.report_undescribed();
         let never: Vec<&str> = self
             .check
@@ -350,13 +388,30 @@ impl<'e> Verdicts<'e> {
             .filter(|operation| !self.check.shades.contains(operation) && !self.estate.coverage().collects(operation))
             .collect();
         if !never.is_empty() {
-            for account in &self.estate.inventory().header.scope.accounts {
+            let coverage = self.estate.coverage();
+            let accounts = self.estate.inventory().header.scope.accounts.iter();
+            // Of an account that nobody could enter its own gap says all.
+            for account in accounts.filter(|account| coverage.closed(account).and_then(Closed::account).is_none()) {
                 let gaps: Vec<Gap> = never.iter().map(|operation| Gap::not_collected(operation)).collect();
                 self.unknown(
                     self.place(account, &Region::new("*")),
                     &gaps,
                     Some("part of the scope is not read by this version".to_owned()),
                 );
+            }
+        }
+    }
+
+    /// A closed account or Region is told by its gap, once for all checks. Where a check withholds verdicts because of
+    /// it, that is told too, once for each account.
+    fn report_closed(&mut self, clean: &CleanByPlace) {
+        let coverage = self.estate.coverage();
+        for (account, regions) in clean {
+            let Some(closed) = coverage.closed(account) else { continue };
+            let count = regions.iter().filter(|(region, _)| self.is_closed(account, region)).map(|(_, count)| count).sum();
+            if count > 0 {
+                let gaps: Vec<Gap> = closed.gaps().cloned().collect();
+                self.undecided(self.place(account, &Region::global()), &gaps, Some(withheld(count)), "closed");
             }
         }
     }
@@ -394,8 +449,19 @@ impl<'e> Verdicts<'e> {
 }
 
 impl Hole {
-    fn covers(&self, account: &AccountId, region: &Region) -> bool {
-        self.account == *account && (self.region == *region || self.region.is_global() || region.is_global())
+    fn covers(&self, region: &Region) -> bool {
+        self.region == *region || self.region.is_global() || region.is_global()
+    }
+}
+
+/// How many resources would pass but for what was not read, by account and Region.
+type CleanByPlace = BTreeMap<AccountId, BTreeMap<Region, usize>>;
+
+fn withheld(clean: usize) -> String {
+    match clean {
+        0 => "not everything in scope was read".to_owned(),
+        1 => "not everything in scope was read; 1 resource that looks clean is withheld".to_owned(),
+        n => format!("not everything in scope was read; {n} resources that look clean are withheld"),
     }
 }
 
@@ -412,6 +478,8 @@ fn reason(gap: &Gap) -> String {
     let place = gap.resource.as_deref().map_or(String::new(), |resource| format!(" on {resource}"));
     if gap.code == Gap::NOT_COLLECTED {
         format!("{}{place} was not collected", gap.operation)
+    } else if gap.closes_region() {
+        format!("{} is closed to the scan ({})", gap.region, gap.message)
     } else if gap.is_denied() {
         format!("{}{place} was denied ({}): allow it", gap.operation, gap.code)
     } else {

@@ -56,6 +56,12 @@ const FSBP: &[(&str, &str)] = &[
     ("ECS.17", "Task definitions do not use host network mode"),
     ("ECS.18", "Task definitions encrypt EFS volumes in transit"),
     ("ECS.19", "Capacity providers have managed termination protection"),
+    ("ELB.1", "Application load balancers redirect all HTTP requests to HTTPS"),
+    ("ELB.5", "Application and classic load balancers keep logs"),
+    ("ELB.16", "Application load balancers are associated with a web ACL of AWS WAF"),
+    ("ELB.17", "Listeners of application and network load balancers use recommended security policies"),
+    ("ELB.18", "Listeners of application and network load balancers use secure protocols"),
+    ("ELB.22", "Target groups use encrypted transport protocols"),
     ("GuardDuty.1", "GuardDuty is on"),
     ("GuardDuty.11", "Runtime Monitoring of GuardDuty is on"),
     ("GuardDuty.12", "Runtime Monitoring of GuardDuty covers ECS"),
@@ -101,8 +107,11 @@ const CIS_DOCKER: &[(&str, &str)] = &[
     ("5.32", "The Docker socket is not mounted in containers"),
 ];
 
-const CIS_EKS: &[(&str, &str)] =
-    &[("5.2.1", "Workloads have service accounts with IAM roles of their own"), ("5.4.3", "Nodes are private")];
+const CIS_EKS: &[(&str, &str)] = &[
+    ("5.2.1", "Workloads have service accounts with IAM roles of their own"),
+    ("5.4.3", "Nodes are private"),
+    ("5.4.5", "Traffic to load balancers is encrypted with TLS certificates"),
+];
 
 const NIST: &[(&str, &str)] = &[
     ("AC-3", "Access Enforcement"),
@@ -133,6 +142,8 @@ const NIST: &[(&str, &str)] = &[
     ("SC-7(21)", "Isolation of System Components"),
     ("SC-8", "Transmission Confidentiality and Integrity"),
     ("SC-12", "Cryptographic Key Establishment and Management"),
+    ("SC-13", "Cryptographic Protection"),
+    ("SC-23", "Session Authenticity"),
     ("SC-28", "Protection of Information at Rest"),
     ("SC-28(1)", "Cryptographic Protection of Information at Rest"),
     ("SC-39", "Process Isolation"),
@@ -153,6 +164,7 @@ const PCI_DSS: &[(&str, &str)] = &[
     ("3.7.5", "Keys are retired, replaced or destroyed when they are weakened or no longer needed"),
     ("4.2.1", "Strong cryptography protects account numbers over open, public networks"),
     ("6.3.3", "Security patches are installed in time"),
+    ("6.4.2", "An automated solution detects and prevents attacks on public web applications"),
     ("7.2.1", "An access control model grants access by need"),
     ("7.2.2", "Access follows job function and least privilege"),
     ("7.2.5", "Application and system accounts have least privilege"),

@@ -18,7 +18,7 @@ fn rests_on(check: &Check) -> impl Iterator<Item = &'static str> {
 }
 
 fn run(inventory: &Inventory) -> Evaluation {
-    evaluate(&Estate::new(inventory), &Selection::default(), Options { include_passed: true })
+    evaluate(&Estate::new(inventory), &Selection::default(), Options { include_passed: true, ..Options::default() })
 }
 
 fn denied(mut inventory: Inventory, operation: &str) -> Inventory {
@@ -40,7 +40,7 @@ fn accounts() -> [Inventory; 3] {
         definition.container_definitions[0].privileged = Some(true);
     });
     let faulty = faulty.container_instance("shop", "a", |host| host.attributes.clear()).instance("a", |_| {});
-    [fixture().shop().build(), faulty.build(), large(20, 40)]
+    [fixture().shop().behind_load_balancer().build(), faulty.build(), large(20, 40)]
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn an_empty_account_that_was_read_whole_fails_nothing() {
 
 #[test]
 fn a_hardened_account_fails_nothing_above_low() {
-    let evaluation = run(&fixture().shop().build());
+    let evaluation = run(&fixture().shop().behind_load_balancer().build());
     let failed: Vec<&Finding> = evaluation.findings.iter().filter(|f| f.status == Status::Fail && f.severity > Severity::Low).collect();
     assert!(failed.is_empty(), "{failed:#?}");
 }

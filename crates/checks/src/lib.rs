@@ -3,15 +3,19 @@
 mod check;
 mod engine;
 mod framework;
+mod fronts;
 mod hosts;
 #[cfg(test)]
 mod laws;
 mod matrix;
 #[cfg(test)]
 mod outcome;
+mod overrides;
 mod reading;
 mod registry;
 mod result;
+#[cfg(test)]
+mod scope;
 
 pub use check::{Area, ByLaunch, Check, Control, Remediation, Responsibility, cis_aws, cis_docker, cis_eks, fsbp, nist, pci};
 pub use engine::{Evaluation, Options, Outcome, OutcomeState, Selection, SelectionError, evaluate};

@@ -44,6 +44,8 @@ mod ecs_container_instance_not_replaceable;
 mod ecs_container_instance_patch_noncompliant;
 #[path = "tagging_governance/ecs_resource_required_tags_missing.rs"]
 mod ecs_resource_required_tags_missing;
+#[path = "network/ecs_service_connect_tls_disabled.rs"]
+mod ecs_service_connect_tls_disabled;
 #[path = "network/ecs_service_default_security_group.rs"]
 mod ecs_service_default_security_group;
 #[path = "network/ecs_service_egress_unrestricted.rs"]
@@ -102,6 +104,16 @@ mod ecs_task_fargate_not_refreshed;
 mod ecs_task_fargate_storage_key_stale;
 #[path = "network/ecs_task_public_ip.rs"]
 mod ecs_task_public_ip;
+#[path = "platform_audit/elb_access_logs_disabled.rs"]
+mod elb_access_logs_disabled;
+#[path = "network/elb_container_frontend_without_waf.rs"]
+mod elb_container_frontend_without_waf;
+#[path = "network/elb_listener_plaintext.rs"]
+mod elb_listener_plaintext;
+#[path = "network/elb_listener_weak_tls_policy.rs"]
+mod elb_listener_weak_tls_policy;
+#[path = "network/elb_target_traffic_plaintext.rs"]
+mod elb_target_traffic_plaintext;
 #[path = "runtime/guardduty_container_finding_open.rs"]
 mod guardduty_container_finding_open;
 #[path = "runtime/guardduty_disabled.rs"]
@@ -164,6 +176,7 @@ pub const CHECKS: &[&Check] = &[
     &ecs_container_instance_not_replaceable::CHECK,
     &ecs_container_instance_patch_noncompliant::CHECK,
     &ecs_resource_required_tags_missing::CHECK,
+    &ecs_service_connect_tls_disabled::CHECK,
     &ecs_service_default_security_group::CHECK,
     &ecs_service_egress_unrestricted::CHECK,
     &ecs_service_fargate_platform_version_outdated::CHECK,
@@ -193,6 +206,11 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_fargate_not_refreshed::CHECK,
     &ecs_task_fargate_storage_key_stale::CHECK,
     &ecs_task_public_ip::CHECK,
+    &elb_access_logs_disabled::CHECK,
+    &elb_container_frontend_without_waf::CHECK,
+    &elb_listener_plaintext::CHECK,
+    &elb_listener_weak_tls_policy::CHECK,
+    &elb_target_traffic_plaintext::CHECK,
     &guardduty_container_finding_open::CHECK,
     &guardduty_disabled::CHECK,
     &guardduty_ecs_coverage_gap::CHECK,

@@ -25,10 +25,13 @@ pub fn result(estate: &Estate<'_>, evaluation: Evaluation, version: &str) -> Sca
             regions: header.scope.regions.iter().cloned().collect(),
             calls: totals.calls,
             throttled: totals.throttled,
+            waited_ms: totals.waited_ms,
+            operations: header.calls.clone(),
         },
         summary: evaluation.summary,
         responsibility: matrix(estate, &evaluation).summary,
         findings: evaluation.findings,
+        exceptions: evaluation.exceptions,
         gaps: inventory.gaps.clone(),
     }
 }

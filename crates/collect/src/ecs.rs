@@ -4,11 +4,12 @@
 //! Calls: `ListClusters`, `DescribeClusters` (100 at a time); for each active cluster `ListServices`, `DescribeServices`
 //! (10), `ListTasks`, `DescribeTasks` (100) and, where hosts are registered, `ListContainerInstances` and
 //! `DescribeContainerInstances` (100); `ListTaskDefinitionFamilies` and one `DescribeTaskDefinition` for each revision in
-//! scope (`ListTaskDefinitions` when all are asked for); `DescribeCapacityProviders` (100) for those that something
-//! names, `ListAccountSettings`.
+//! scope (`ListTaskDefinitions` when all are asked for, or when earlier scans are remembered: see `revisions`);
+//! `DescribeCapacityProviders` (100) for those that something names, `ListAccountSettings`.
 
 mod convert;
 mod definition;
+mod revisions;
 #[cfg(test)]
 mod tests;
 
@@ -18,16 +19,17 @@ use std::future::{Future, ready};
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{
     CapacityProviderField, ClusterField, ContainerInstanceField, DesiredStatus, Failure, ServiceField, TaskDefinitionFamilyStatus,
-    TaskDefinitionField, TaskDefinitionStatus, TaskField,
+    TaskDefinitionField, TaskField,
 };
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{Stream, StreamExt, join, stream};
 use plimsoll_model::aws::ecs;
 use plimsoll_model::{Arn, Gap, Holds, Inventory, Located, partition_of};
 
+use self::revisions::Listing;
 use crate::api::{Api, Operation, Outcome};
 
-const LIST_CLUSTERS: Operation =
+pub(crate) const LIST_CLUSTERS: Operation =
     Operation { service: "ecs", name: "ListClusters", permission: "ecs:ListClusters", why: "finds the clusters" };
 const DESCRIBE_CLUSTERS: Operation = Operation {
     service: "ecs",
@@ -73,7 +75,7 @@ const LIST_TASK_DEFINITIONS: Operation = Operation {
     service: "ecs",
     name: "ListTaskDefinitions",
     permission: "ecs:ListTaskDefinitions",
-    why: "finds every active revision, when all are asked for",
+    why: "finds the active revisions, to tell which are already known",
 };
 const DESCRIBE_TASK_DEFINITION: Operation = Operation {
     service: "ecs",
@@ -124,10 +126,19 @@ const AT_ONCE: usize = 32;
 /// States of a task before it begins to stop.
 const ALIVE: &[&str] = &["PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"];
 
-/// Reads ECS. The second value says whether there is an active cluster, or may be one.
-pub(crate) async fn collect(api: &Api, client: &Client, all_revisions: bool) -> (Inventory, bool) {
+/// What was read of ECS.
+pub(crate) struct Containers {
+    pub(crate) inventory: Inventory,
+    /// Whether there is an active cluster, or may be one.
+    pub(crate) any: bool,
+    /// Which revisions of task definitions there are.
+    listing: Listing,
+}
+
+/// Reads ECS.
+pub(crate) async fn collect(api: &Api, client: &Client, all_revisions: bool) -> Containers {
     let ecs = Ecs { api, client };
-    let ((mut inventory, live), definitions) = join!(ecs.clusters(), ecs.definitions(all_revisions));
+    let ((mut inventory, live), (definitions, listing)) = join!(ecs.clusters(), ecs.definitions(all_revisions));
     inventory.absorb(definitions);
     let (used, providers) = (referred_definitions(&inventory), referred_providers(&inventory));
     let settings = async {
@@ -135,15 +146,16 @@ pub(crate) async fn collect(api: &Api, client: &Client, all_revisions: bool) -> 
         if live || !inventory.task_definitions.is_empty() { ecs.account_settings().await } else { Inventory::default() }
     };
     let providers = ecs.capacity_providers(providers, &inventory.clusters);
-    let (definitions, settings, providers) = join!(ecs.used_definitions(used), settings, providers);
+    let (definitions, settings, providers) = join!(ecs.used_definitions(used, &listing), settings, providers);
     inventory.absorb(definitions);
     inventory.absorb(settings);
     inventory.absorb(providers);
-    (inventory, live)
+    Containers { inventory, any: live, listing }
 }
 
 /// Reads the revisions that rules and schedules start and that nothing else led to.
-pub(crate) async fn started(api: &Api, client: &Client, inventory: &Inventory) -> Inventory {
+pub(crate) async fn started(api: &Api, client: &Client, containers: &mut Containers) {
+    let Containers { inventory, listing, .. } = containers;
     let known: BTreeSet<&str> = inventory.task_definitions.iter().map(|definition| definition.data.task_definition_arn.as_str()).collect();
     let rules = inventory.rules.iter().filter_map(|rule| rule.data.targets.known().ok()).flatten();
     let schedules = inventory.schedules.iter().filter_map(|schedule| schedule.data.target.known().ok());
@@ -153,7 +165,9 @@ pub(crate) async fn started(api: &Api, client: &Client, inventory: &Inventory) -
     let here = |arn: &&str| Arn::parse(arn).is_some_and(|arn| arn.region == api.region().as_str() && arn.account == api.account().as_str());
     let revisions = arns.into_iter().filter(|arn| !known.contains(arn)).filter(here);
     let revisions = revisions.filter(|arn| arn.rsplit('/').next().is_some_and(|name| name.contains(':'))).map(ToOwned::to_owned);
-    Ecs { api, client }.used_definitions(revisions.collect()).await
+    let revisions = revisions.collect();
+    let started = Ecs { api, client }.used_definitions(revisions, listing).await;
+    inventory.absorb(started);
 }
 
 struct Ecs<'a> {
@@ -298,25 +312,23 @@ impl Ecs<'_> {
     }
 
     /// Reads the latest active revision of each family, or every active revision.
-    async fn definitions(&self, all_revisions: bool) -> Inventory {
-        let (names, listed) = unbounded();
-        let listing = async {
-            if all_revisions {
-                let request = self.client.list_task_definitions().status(TaskDefinitionStatus::Active);
-                let pages = request.into_paginator().page_size(PAGE).send();
-                self.api.pages(&LIST_TASK_DEFINITIONS, pages, move |page| hand_on(&names, page.task_definition_arns)).await
-            } else {
-                let request = self.client.list_task_definition_families().status(TaskDefinitionFamilyStatus::Active);
-                let pages = request.into_paginator().page_size(PAGE).send();
-                self.api.pages(&LIST_TASK_DEFINITION_FAMILIES, pages, move |page| hand_on(&names, page.families)).await
-            }
-        };
-        self.list_and_describe(listing, listed.map(|name| self.definition(name, true)).buffer_unordered(AT_ONCE)).await
+    async fn definitions(&self, all_revisions: bool) -> (Inventory, Listing) {
+        if all_revisions {
+            self.all_definitions().await
+        } else if self.api.cache().is_on() {
+            self.listed_definitions().await
+        } else {
+            (self.latest_definitions().await, Listing::default())
+        }
     }
 
-    /// Reads the revisions that services and tasks name and that no listing led to.
-    async fn used_definitions(&self, arns: Vec<String>) -> Inventory {
-        gather(stream::iter(arns).map(|arn| self.definition(arn, false)).buffer_unordered(AT_ONCE)).await
+    /// Reads the latest active revision of each family.
+    async fn latest_definitions(&self) -> Inventory {
+        let (names, listed) = unbounded();
+        let request = self.client.list_task_definition_families().status(TaskDefinitionFamilyStatus::Active);
+        let pages = request.into_paginator().page_size(PAGE).send();
+        let listing = self.api.pages(&LIST_TASK_DEFINITION_FAMILIES, pages, move |page| hand_on(&names, page.families));
+        self.list_and_describe(listing, listed.map(|name| self.definition(name, true)).buffer_unordered(AT_ONCE)).await
     }
 
     /// Reads a revision, or the latest active one of a family.
@@ -331,7 +343,9 @@ impl Ecs<'_> {
                 if let Some(answer) = self.api.or_gap(answer)
                     && let Some(definition) = answer.task_definition
                 {
-                    self.push(&mut inventory, definition::task_definition(self.api.detector(), definition, answer.tags));
+                    let definition = definition::task_definition(self.api.detector(), definition, answer.tags);
+                    self.keep(&definition).await;
+                    self.push(&mut inventory, definition);
                 }
             }
         }

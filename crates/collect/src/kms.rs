@@ -221,10 +221,12 @@ fn references(inventory: &Inventory) -> BTreeSet<&str> {
     let ephemeral = ephemeral.map(|storage: &Option<ecs::EphemeralStorage>| storage.as_ref()?.kms_key_id.as_ref());
     let managed = deployments().flat_map(|deployment| &deployment.volume_configurations);
     let managed = managed.map(|volume| volume.managed_ebs_volume.as_ref()?.kms_key_id.as_ref());
+    let connect = deployments().filter_map(|deployment| deployment.service_connect_configuration.as_ref());
+    let connect = connect.flat_map(|connect| &connect.services).map(|service| service.tls.as_ref()?.kms_key.as_ref());
     let volumes = inventory.volumes.iter().map(|volume| volume.data.kms_key_id.as_ref());
     let secrets = inventory.secrets.iter().map(|secret| secret.data.kms_key_id.as_ref());
     let parameters = inventory.parameters.iter().map(|parameter| parameter.data.key_id.as_ref());
-    let all = clusters.chain(ephemeral).chain(managed).chain(volumes).chain(secrets).chain(parameters).flatten();
+    let all = clusters.chain(ephemeral).chain(managed).chain(connect).chain(volumes).chain(secrets).chain(parameters).flatten();
     all.map(String::as_str).filter(|reference| !reference.is_empty()).collect()
 }
 

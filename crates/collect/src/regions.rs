@@ -153,7 +153,7 @@ fn unlisted(api: &Api, gap: Gap, choice: &RegionChoice, configured: Option<&str>
 }
 
 fn unknown(name: &str, names: &[&str]) -> CollectError {
-    let near = names.iter().map(|candidate| (distance(name, candidate), *candidate)).min();
+    let near = names.iter().map(|candidate| (strsim::osa_distance(name, candidate), *candidate)).min();
     // Farther than this it is no slip of the finger.
     let near = near.filter(|(distance, _)| *distance <= 3);
     let name = Failure::new("", name).message;
@@ -167,27 +167,4 @@ fn looks_like_a_region(name: &str) -> bool {
     let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
     let are_words = words.iter().all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()));
     is_number && (2..=4).contains(&words.len()) && are_words && name.len() <= 32
-}
-
-/// How many insertions, deletions, changes and swaps of neighbours lead from one text to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=to.len()).collect();
-    let mut previous = None;
-    for (row, c) in from.chars().enumerate() {
-        let mut current = vec![row + 1];
-        for (column, d) in to.iter().enumerate() {
-            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX - 1);
-            let mut best = (at(&last, column) + usize::from(c != *d)).min(at(&last, column + 1) + 1).min(at(&current, column) + 1);
-            let swapped = column.checked_sub(1).filter(|left| previous == Some(*d) && to.get(*left) == Some(&c));
-            if let Some(left) = swapped {
-                best = best.min(at(&before_last, left) + 1);
-            }
-            current.push(best);
-        }
-        previous = Some(c);
-        before_last = std::mem::replace(&mut last, current);
-    }
-    last.last().copied().unwrap_or_default()
 }

@@ -2,43 +2,55 @@
 
 use futures::future::{LocalBoxFuture, join_all};
 use futures::join;
-use plimsoll_model::Inventory;
+use plimsoll_model::{Inventory, partition_of};
 
 use crate::api::Api;
 use crate::session::Session;
+use crate::wire::Wire;
 use crate::{
-    autoscaling, cloudtrail, cloudwatch, ec2, elasticfilesystem, events, guardduty, inspector2, logs, network_firewall, rds,
-    route53resolver, s3, scheduler, secretsmanager, ssm,
+    acm_pca, autoscaling, cloudtrail, cloudwatch, ec2, elasticfilesystem, elasticloadbalancing, events, guardduty, inspector2, logs,
+    network_firewall, rds, route53resolver, s3, scheduler, secretsmanager, shield, ssm, wafv2,
 };
 
 /// Reads what starts tasks besides services: the revisions that it names belong to what is judged.
 pub(crate) async fn triggers(session: &Session, api: &Api, containers: &Inventory) -> Inventory {
     let region = api.region().as_str();
     let (events, scheduler) = (session.wire(&events::SERVICE, region), session.wire(&scheduler::SERVICE, region));
-    let (mut found, schedules) = join!(events::collect(api, &events, containers), scheduler::collect(api, &scheduler));
-    found.absorb(schedules);
+    let (mut found, planned) = join!(events::collect(api, &events, containers), scheduler::collect(api, &scheduler));
+    found.absorb(planned);
     found
 }
 
 /// Reads what the containers of a Region refer to. Everything here is read side by side; requests are bounded by [`Api`].
 pub(crate) async fn collect(session: &Session, api: &Api, containers: &Inventory) -> Inventory {
     let region = api.region().as_str();
+    let acm_pca = session.wire(&acm_pca::SERVICE, region);
     let cloudtrail = session.wire(&cloudtrail::SERVICE, region);
     let elasticfilesystem = session.wire(&elasticfilesystem::SERVICE, region);
+    let (elb, wafv2) = (session.wire(&elasticloadbalancing::SERVICE, region), session.wire(&wafv2::SERVICE, region));
     let network_firewall = session.wire(&network_firewall::SERVICE, region);
     let route53resolver = session.wire(&route53resolver::SERVICE, region);
     let secretsmanager = session.wire(&secretsmanager::SERVICE, region);
     let ssm = session.wire(&ssm::SERVICE, region);
     let parts: Vec<LocalBoxFuture<'_, Inventory>> = vec![
         // In the order of the services' names.
+        Box::pin(acm_pca::collect(api, &acm_pca, containers)),
         Box::pin(cloudtrail::collect(api, &cloudtrail, containers)),
         Box::pin(elasticfilesystem::collect(api, &elasticfilesystem, containers)),
+        Box::pin(load_balancers(api, &elb, &wafv2, containers)),
         Box::pin(network_firewall::collect(api, &network_firewall)),
         Box::pin(route53resolver::collect(api, &route53resolver)),
         Box::pin(secretsmanager::collect(api, &secretsmanager, containers)),
         Box::pin(ssm::collect(api, &ssm, containers)),
     ];
     together(parts).await
+}
+
+/// Load balancers, then the web ACLs of those of them that need one.
+async fn load_balancers(api: &Api, elb: &Wire, wafv2: &Wire, containers: &Inventory) -> Inventory {
+    let mut found = elasticloadbalancing::collect(api, elb, containers).await;
+    wafv2::associate(api, wafv2, &mut found).await;
+    found
 }
 
 /// Reads what the surroundings in turn refer to, such as the groups that trails deliver to.
@@ -79,4 +91,9 @@ async fn together(parts: Vec<LocalBoxFuture<'_, Inventory>>) -> Inventory {
         all.absorb(one);
         all
     })
+}
+
+/// Reads what an account has once and its Regions make matter; `home` is one of these.
+pub(crate) async fn global(session: &Session, api: &Api, home: &str, regional: &Inventory) -> Inventory {
+    shield::collect(api, &session.wire(&shield::SERVICE, home), partition_of(home), regional).await
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::replay::{Answer, Replay, config};
 use crate::scan::scan;
 use crate::session::Session;
-use crate::{CollectError, Interrupt, RegionChoice, Settings, collect};
+use crate::{AccountChoice, Cache, CollectError, Interrupt, RegionChoice, Settings, collect};
 
 const KEY: &str = "11111111-0000-0000-0000-000000000001";
 const CLUSTER: &str = "arn:aws:ecs:eu-west-3:111111111111:cluster/shop";
@@ -219,6 +219,84 @@ async fn a_scan_over_the_wire_reads_the_same() {
     assert_eq!(inventory.call_totals().calls, replay.requests().len() as u64);
 }
 
+async fn collected_with(session: &Session, cache: &Cache) -> Inventory {
+    let settings = Settings { cache: Some(cache.clone()), ..Settings::default() };
+    scan(session, &settings, &Interrupt::never()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_second_scan_takes_the_task_definition_from_the_cache_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let replay = account().json("ListTaskDefinitions", json!({"taskDefinitionArns": [DEFINITION]}));
+    let cache = Cache::new(folder.path().join("cache"), 1 << 20);
+    let mut first = collected_with(&session(&replay), &cache).await;
+    assert_eq!(first.header.calls["ecs:DescribeTaskDefinition"].calls, 1);
+    assert_eq!(first.call_totals().cached, 0);
+    let mut second = collected_with(&session(&replay), &cache).await;
+    assert_eq!(replay.count("DescribeTaskDefinition"), 1);
+    let told = second.header.calls["ecs:DescribeTaskDefinition"];
+    assert_eq!((told.calls, told.throttled, told.cached), (0, 0, 1));
+    // The access key in it is looked up all the same.
+    assert_eq!(second.users, first.users);
+    first.header = second.header.clone();
+    second.header.calls.clear();
+    first.header.calls.clear();
+    assert_eq!(first, second);
+    assert!(cache.trouble().is_none());
+
+    let plain = collected(&replay).await;
+    assert_eq!((replay.count("DescribeTaskDefinition"), plain.call_totals().cached), (2, 0));
+}
+
+#[tokio::test]
+async fn where_the_endpoint_is_not_that_of_aws_only_a_chosen_cache_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let (default, chosen) = (folder.path().join("default"), folder.path().join("chosen"));
+    let replay = account().json("ListTaskDefinitions", json!({"taskDefinitionArns": [DEFINITION]}));
+    let sdk = config(Duration::from_secs(2)).into_builder().http_client(replay.clone());
+    let session = Session::new(sdk.endpoint_url("http://127.0.0.1:4566").build());
+    for asked in 1..=2 {
+        collected_with(&session, &Cache::new(default.clone(), 1 << 20)).await;
+        assert_eq!(replay.count("DescribeTaskDefinition"), asked);
+    }
+    assert!(!default.exists());
+    for _ in 0..2 {
+        collected_with(&session, &Cache::chosen(chosen.clone(), 1 << 20)).await;
+        assert_eq!(replay.count("DescribeTaskDefinition"), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_cache_that_cannot_be_used_costs_calls_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let cache = Cache::new(file, 1 << 20);
+    let inventory = collected_with(&session(&account()), &cache).await;
+    assert_eq!(inventory.task_definitions, collected(&account()).await.task_definitions);
+    assert!(cache.trouble().is_some());
+}
+
+/// What the configuration says of one service.
+#[derive(Debug)]
+struct ServiceEndpoint(&'static str);
+
+impl aws_types::service_config::LoadServiceConfig for ServiceEndpoint {
+    fn load_config(&self, key: aws_types::service_config::ServiceConfigKey<'_>) -> Option<String> {
+        assert_eq!((key.env(), key.profile()), ("AWS_ENDPOINT_URL", "endpoint_url"));
+        (key.service_id() == self.0).then(|| "http://127.0.0.1:1".to_owned())
+    }
+}
+
+#[test]
+fn an_endpoint_of_ecs_alone_is_noticed() {
+    let of =
+        |service| Session::new(config(Duration::from_secs(1)).into_builder().service_config(ServiceEndpoint(service)).build()).endpoint();
+    assert_eq!(of("ECS").as_deref(), Some("http://127.0.0.1:1"));
+    assert_eq!(of("KMS"), None);
+    assert_eq!(Session::new(config(Duration::from_secs(1))).endpoint(), None);
+}
+
 #[tokio::test]
 async fn an_endpoint_that_refuses_is_named_within_seconds() {
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -272,8 +350,8 @@ fn child() {
     let settings = Settings {
         profile: std::env::var("TEST_PROFILE").ok(),
         regions: RegionChoice::Named(vec!["eu-west-3".to_owned()]),
-        role_arn: std::env::var("TEST_ROLE").ok(),
-        external_id: Some("id".to_owned()),
+        accounts: std::env::var("TEST_ROLE")
+            .map_or(AccountChoice::Caller, |role| AccountChoice::Roles { arns: vec![role], external_id: Some("id".to_owned()) }),
         ..Settings::default()
     };
     let interrupt = if std::env::var_os("TEST_CTRL_C").is_some() { Interrupt::on_ctrl_c() } else { Interrupt::never() };

@@ -28,6 +28,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -207,6 +208,8 @@ impl Wire {
             .endpoint_url(&url)
             .standard_retry(&self.sdk.retry_config().cloned().unwrap_or_else(RetryConfig::standard))
             .timeout_config(self.sdk.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled))
+            // Answers are read whole, within the timeout of an attempt.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_classifier(TransientErrorClassifier::<WireError>::new())
             .retry_classifier(AwsErrorCodeClassifier::<WireError>::new())
             .retry_classifier(HttpStatusCodeClassifier::default())
@@ -269,12 +272,11 @@ impl Service {
     /// The Region whose endpoint answers for a Region.
     fn region<'a>(&self, region: &'a str) -> &'a str {
         match (self.reach, plimsoll_model::partition_of(region)) {
-            (Reach::Regional, _) => region,
             (Reach::Partition, "aws-cn") => "cn-northwest-1",
             (Reach::Partition, "aws-us-gov") => "us-gov-west-1",
             (Reach::Partition, "aws") => "us-east-1",
             // The other partitions have one Region, or this one leads.
-            (Reach::Partition, _) => region,
+            (Reach::Regional | Reach::Partition, _) => region,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{Estate, Link, Missing, Node, Unknown};
 pub struct KeyUser {
     /// ARN of the resource that uses the key.
     pub arn: String,
-    /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `volume`,
+    /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `serviceConnect`, `volume`,
     /// `secret`, `parameter`.
     pub purpose: &'static str,
 }
@@ -135,6 +135,11 @@ impl Estate<'_> {
             for volume in service.data().deployments.iter().flat_map(|deployment| &deployment.volume_configurations) {
                 let reference = volume.managed_ebs_volume.as_ref().and_then(|volume| volume.kms_key_id.as_deref());
                 add(service.account(), service.region(), reference, &service.data().service_arn, "managedEBSVolume");
+            }
+            let connect = service.data().deployments.iter().filter_map(|deployment| deployment.service_connect_configuration.as_ref());
+            for offered in connect.flat_map(|connect| &connect.services) {
+                let reference = offered.tls.as_ref().and_then(|tls| tls.kms_key.as_deref());
+                add(service.account(), service.region(), reference, &service.data().service_arn, "serviceConnect");
             }
         }
         for volume in self.all::<Volume>() {

@@ -2,6 +2,7 @@
 //! neighbours flow out. A dangling reference is a value, and what was not read stays unknown.
 
 mod address;
+mod balancing;
 mod confinement;
 mod coverage;
 mod ecs;
@@ -20,7 +21,7 @@ mod workload;
 
 pub use address::is_public_range;
 pub use confinement::Confinement;
-pub use coverage::Coverage;
+pub use coverage::{Closed, Coverage};
 pub use ecs::{Host, Launch, TaskGroup};
 pub use encryption::{KEY_USE_OPERATIONS, KeyUser};
 pub use estate::Estate;

@@ -95,7 +95,7 @@ impl Estate<'_> {
     pub fn flow_logs_read(&self, account: &AccountId, region: &Region, owner: Option<&str>, id: &str) -> Result<(), Unknown> {
         self.coverage().check(account, region, "ec2:DescribeFlowLogs")?;
         let Some(owner) = owner.filter(|owner| *owner != account.as_str()).map(AccountId::new) else { return Ok(()) };
-        if !self.inventory().header.scope.accounts.contains(&owner) {
+        if !self.is_scanned(&owner, region) {
             return Err(Missing::OutOfScope { reference: id.to_owned() }.into_unknown::<FlowLog>());
         }
         Ok(self.coverage().check(&owner, region, "ec2:DescribeFlowLogs")?)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{AccountId, Gap, Region};
+use crate::{AccountId, CallStatistics, ExceptionUse, Gap, Region, Suppression};
 
 /// How much a finding matters, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -137,6 +137,9 @@ pub struct Finding {
     pub severity: Severity,
     /// Severity as the check declares it for this case.
     pub base_severity: Severity,
+    /// Why it is accepted, when an exception suppresses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppression: Option<Suppression>,
     /// Why the severity differs from the base; empty when it does not.
     #[serde(default, skip_serializing_if = "str::is_empty")]
     pub severity_reason: Cow<'static, str>,
@@ -211,6 +214,12 @@ impl SeverityCounts {
         *self.of_mut(severity) += 1;
     }
 
+    /// Counts one less.
+    pub fn remove(&mut self, severity: Severity) {
+        let count = self.of_mut(severity);
+        *count = count.saturating_sub(1);
+    }
+
     fn of_mut(&mut self, severity: Severity) -> &mut usize {
         match severity {
             Severity::Critical => &mut self.critical,
@@ -263,6 +272,12 @@ pub struct ScanSummary {
     pub calls: u64,
     /// Answers that said "slow down".
     pub throttled: u64,
+    /// Milliseconds for which the API budget held requests back, summed over the operations.
+    #[serde(default)]
+    pub waited_ms: u64,
+    /// What each operation cost, by `service:Operation`.
+    #[serde(default)]
+    pub operations: BTreeMap<String, CallStatistics>,
 }
 
 /// The result of a scan: the whole of `--format json`.
@@ -280,6 +295,9 @@ pub struct ScanResult {
     pub findings: Vec<Finding>,
     /// The shared-responsibility summary: how many workload items are met, not met and unknown, by party.
     pub responsibility: crate::responsibility::MatrixSummary,
+    /// The exceptions of the configuration, with what each did.
+    #[serde(default)]
+    pub exceptions: Vec<ExceptionUse>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
 }

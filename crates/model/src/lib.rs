@@ -5,6 +5,8 @@
 
 mod arn;
 pub mod aws;
+mod diagnosis;
+mod exception;
 mod finding;
 mod host_image;
 mod inventory;
@@ -17,6 +19,8 @@ mod tag;
 mod thresholds;
 
 pub use arn::{AccountId, Arn, Region, partition_of};
+pub use diagnosis::{Diagnosis, OperationDiagnosis, ReadAnswer, RegionDiagnosis};
+pub use exception::{Exception, ExceptionState, ExceptionUse, Suppression};
 pub use finding::{
     Compliance, Confidence, Finding, PathStep, Remediation, ResourceRef, ScanResult, ScanSummary, Severity, SeverityCounts, Status,
     Summary, finding_id,

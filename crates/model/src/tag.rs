@@ -24,6 +24,16 @@ pub struct TagPattern {
 pub struct TagPatternError(String);
 
 impl TagPattern {
+    /// The key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The pattern of the value; none, any value.
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+
     /// Whether a tag with this key and value is meant.
     pub fn matches(&self, key: &str, value: &str) -> bool {
         self.key.eq_ignore_ascii_case(key) && self.value.as_deref().is_none_or(|pattern| wildcard_match(pattern, value))

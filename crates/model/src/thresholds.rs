@@ -195,13 +195,13 @@ impl Thresholds {
     }
 
     /// Whether these are the tags of a production resource.
-    pub fn is_production<'t>(&self, tags: impl IntoIterator<Item = (&'t str, &'t str)> + Clone) -> bool {
-        self.production_tags.iter().any(|pattern| pattern.matches_any(tags.clone()))
+    pub fn is_production<'t>(&self, tags: impl IntoIterator<Item = (&'t str, &'t str)>) -> bool {
+        one_matches(&self.production_tags, tags)
     }
 
     /// Whether these are the tags of a resource that is not production.
-    pub fn is_non_production<'t>(&self, tags: impl IntoIterator<Item = (&'t str, &'t str)> + Clone) -> bool {
-        self.non_production_tags.iter().any(|pattern| pattern.matches_any(tags.clone()))
+    pub fn is_non_production<'t>(&self, tags: impl IntoIterator<Item = (&'t str, &'t str)>) -> bool {
+        one_matches(&self.non_production_tags, tags)
     }
 
     /// Whether access may be granted to this account although it is outside the organization.
@@ -210,10 +210,13 @@ impl Thresholds {
     }
 
     /// Whether a role, by its ARN and tags, belongs to a pipeline.
-    pub fn is_pipeline_role<'t>(&self, arn: &str, tags: impl IntoIterator<Item = (&'t str, &'t str)> + Clone) -> bool {
-        self.pipeline_roles.iter().any(|pattern| wildcard_match(pattern, arn))
-            || self.pipeline_role_tags.iter().any(|pattern| pattern.matches_any(tags.clone()))
+    pub fn is_pipeline_role<'t>(&self, arn: &str, tags: impl IntoIterator<Item = (&'t str, &'t str)>) -> bool {
+        self.pipeline_roles.iter().any(|pattern| wildcard_match(pattern, arn)) || one_matches(&self.pipeline_role_tags, tags)
     }
+}
+
+fn one_matches<'t>(patterns: &[TagPattern], tags: impl IntoIterator<Item = (&'t str, &'t str)>) -> bool {
+    tags.into_iter().any(|(key, value)| patterns.iter().any(|pattern| pattern.matches(key, value)))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use plimsoll_model::{Finding, Gap, Matrix, MatrixSummary, ScanResult, ScanSummary, Summary};
+use plimsoll_model::{ExceptionUse, Finding, Gap, Matrix, MatrixSummary, ScanResult, ScanSummary, Summary};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
@@ -35,6 +35,8 @@ pub(crate) struct ScanLine<'a> {
     summary: &'a Summary,
     /// The shared-responsibility summary.
     responsibility: &'a MatrixSummary,
+    /// The exceptions of the configuration, with what each did.
+    exceptions: &'a [ExceptionUse],
 }
 
 /// Writes the result as one indented JSON document.
@@ -49,8 +51,8 @@ pub fn matrix_json(matrix: &Matrix, out: &mut impl Write) -> io::Result<()> {
 
 /// Writes one object a line, told apart by `type`: `scan` (once, first), `finding`, `gap`.
 pub fn ndjson(result: &ScanResult, out: &mut impl Write) -> io::Result<()> {
-    let ScanResult { schema, plimsoll, scan, summary, findings, responsibility, gaps } = result;
-    let first = Line::Scan(ScanLine { schema: *schema, plimsoll, scan, summary, responsibility });
+    let ScanResult { schema, plimsoll, scan, summary, findings, responsibility, exceptions, gaps } = result;
+    let first = Line::Scan(ScanLine { schema: *schema, plimsoll, scan, summary, responsibility, exceptions });
     for line in std::iter::once(first).chain(findings.iter().map(Line::Finding)).chain(gaps.iter().map(Line::Gap)) {
         line.serialize(&mut Serializer::with_formatter(&mut *out, Harmless(CompactFormatter)))?;
         out.write_all(b"\n")?;
@@ -135,7 +137,7 @@ fn is_obeyed(char: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{json, matrix_json, ndjson};
-    use crate::sample::{hostile, matrix, result};
+    use crate::sample::{hostile, matrix, result, with_exception};
     use crate::schema::{line_schema, matrix_schema, result_schema};
     use plimsoll_model::{Matrix, ScanResult};
     use proptest::prelude::*;
@@ -167,6 +169,17 @@ mod tests {
         }
         let whole: Value = serde_json::from_str(&text(|out| matrix_json(&matrix(), out))).unwrap();
         jsonschema::draft202012::validate(&matrix_schema(), &whole).unwrap();
+    }
+
+    #[test]
+    fn a_suppressed_finding_and_its_exception_fit_their_schemas() {
+        let result = with_exception("the agent needs it");
+        let text = text(|out| json(&result, out));
+        let whole: Value = serde_json::from_str(&text).unwrap();
+        jsonschema::draft202012::validate(&result_schema(), &whole).unwrap();
+        assert_eq!(whole["exceptions"][0]["state"], "applied");
+        assert_eq!(whole["findings"].as_array().unwrap().last().unwrap()["suppression"]["expires"], "2026-12-31");
+        assert_eq!(serde_json::from_str::<ScanResult>(&text).unwrap(), result);
     }
 
     #[test]

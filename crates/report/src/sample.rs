@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use plimsoll_model::{
-    AccountId, Compliance, Confidence, Finding, Gap, Item, ItemState, LaunchKind, Matrix, MatrixEvidence, MatrixRow, MatrixSummary, Party,
-    PathStep, Region, Remediation, ResourceRef, ScanResult, ScanSummary, Severity, StateCounts, Status, Summary, Workload, WorkloadRows,
-    finding_id,
+    AccountId, CallStatistics, Compliance, Confidence, Exception, ExceptionState, ExceptionUse, Finding, Gap, Item, ItemState, LaunchKind,
+    Matrix, MatrixEvidence, MatrixRow, MatrixSummary, Party, PathStep, Region, Remediation, ResourceRef, ScanResult, ScanSummary, Severity,
+    StateCounts, Status, Summary, Suppression, Workload, WorkloadRows, finding_id,
 };
 use serde_json::{Value, json};
 
@@ -94,6 +94,7 @@ fn finding(of: &Of<'_>, resource: ResourceRef, message: &str, evidence: Value) -
         id: finding_id(of.check, &resource.arn, ""),
         check: of.check.to_owned().into(),
         status: Status::Fail,
+        suppression: None,
         severity: of.severity,
         base_severity: of.severity,
         severity_reason: "".into(),
@@ -251,6 +252,8 @@ pub(crate) fn result() -> ScanResult {
             regions: ["eu-west-3", "us-east-1"].map(Region::new).to_vec(),
             calls: 1_234,
             throttled: 3,
+            waited_ms: 74_500,
+            operations: operations(),
         },
         summary,
         findings,
@@ -262,8 +265,18 @@ pub(crate) fn result() -> ScanResult {
                 ("shared".into(), count(7, 0, 1)),
             ]),
         },
+        exceptions: Vec::new(),
         gaps,
     }
+}
+
+fn operations() -> BTreeMap<String, CallStatistics> {
+    let cost = |calls, throttled, waited_ms| CallStatistics { calls, throttled, waited_ms };
+    BTreeMap::from([
+        ("ecs:DescribeServices".to_owned(), cost(1_200, 3, 74_120)),
+        ("ecs:ListClusters".to_owned(), cost(33, 0, 380)),
+        ("sts:GetCallerIdentity".to_owned(), cost(1, 0, 0)),
+    ])
 }
 
 fn summary(findings: &[Finding], pass: usize) -> Summary {
@@ -277,6 +290,22 @@ fn summary(findings: &[Finding], pass: usize) -> Summary {
         }
     }
     summary
+}
+
+/// The fixed report with its last finding accepted.
+pub(crate) fn with_exception(text: &str) -> ScanResult {
+    let mut result = result();
+    let expires = "2026-12-31".parse().unwrap();
+    let reason: std::sync::Arc<str> = text.into();
+    if let Some(finding) = result.findings.last_mut() {
+        finding.status = Status::Suppressed;
+        finding.suppression = Some(Suppression { reason: reason.clone(), expires });
+        let exception =
+            Exception { check: finding.check.to_string(), resource: Some("*".to_owned()), tag: None, account: None, reason, expires };
+        result.exceptions.push(ExceptionUse { exception, state: ExceptionState::Applied, findings: 1 });
+    }
+    result.summary = summary(&result.findings, 412);
+    result
 }
 
 /// The fixed report with one text in every place that comes from outside.

@@ -1,6 +1,6 @@
 //! The types of the model flow in, JSON Schemas (draft 2020-12) of everything that plimsoll writes flow out.
 
-use plimsoll_model::{AccountId, Gap, Header, Matrix, Region, ScanResult, resource_schemas};
+use plimsoll_model::{AccountId, Diagnosis, Gap, Header, Matrix, Region, ScanResult, resource_schemas};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -20,6 +20,11 @@ pub fn line_schema() -> Value {
 /// The schema of the shared-responsibility matrix.
 pub fn matrix_schema() -> Value {
     written::<Matrix>("matrix", "plimsoll shared-responsibility matrix")
+}
+
+/// The schema of what `plimsoll doctor` finds.
+pub fn diagnosis_schema() -> Value {
+    written::<Diagnosis>("doctor", "plimsoll doctor")
 }
 
 /// The schema of one line of a snapshot: the header, a resource by its kind, or a gap.

@@ -132,7 +132,7 @@ impl<'o, W: Write> Screen<'o, W> {
     }
 
     /// Lines as they are, without blanks at their ends.
-    fn raw(&mut self, text: &str) -> io::Result<()> {
+    pub(crate) fn raw(&mut self, text: &str) -> io::Result<()> {
         self.out.write_all(text.trim_end().as_bytes())?;
         self.out.write_all(b"\n")
     }

@@ -3,7 +3,6 @@
 Each function closes one gap. Attributes set on moto's objects appear in answers, since moto serialises by name.
 """
 
-import hashlib
 import uuid
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +13,10 @@ from moto.ec2 import ec2_backends
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.utils import generate_dns_from_ip, random_public_ip
 from moto.ecs.models import EC2ContainerServiceBackend, Task, TaskDefinition
+from moto.guardduty.models import Detector, guardduty_backends
+
+from plimsoll_bridge.ecr_operations import digest_of
+from plimsoll_bridge.trail import storage_key_used
 
 NEWEST_LINUX_PLATFORM = "1.4.0"
 DEFAULT_FARGATE_STORAGE_GIB = 20
@@ -124,6 +127,7 @@ def set_fargate_storage(task: Task, definition: TaskDefinition) -> None:
     key = cluster_storage_key(task)
     if key and task.platform_version == NEWEST_LINUX_PLATFORM:
         storage["kmsKeyId"] = key
+        storage_key_used(task._account_id, task.region_name, task.cluster_name, key)
     task.fargate_ephemeral_storage = storage
     task.ephemeral_storage = {"sizeInGiB": size}
 
@@ -172,7 +176,32 @@ def set_addresses(task: Task, interface: NetworkInterface) -> None:
 
 def set_containers(task: Task, definition: TaskDefinition) -> None:
     """One running container per container definition; moto reports the first only, and as pending."""
-    task.containers = [container(task, definition, each) for each in definition.container_definitions]
+    declared = [*definition.container_definitions, *security_agent(task)]
+    task.containers = [container(task, definition, each) for each in declared]
+
+
+def security_agent(task: Task) -> list[dict[str, Any]]:
+    """The sidecar that GuardDuty puts into a Fargate task when it manages agents, which no definition names."""
+    cluster = task._backend.clusters[task.cluster_name]
+    excluded = {"key": "GuardDutyManaged", "value": "false"} in (cluster.tags or [])
+    detectors = guardduty_backends[task._account_id][task.region_name].detectors.values()
+    if task.launch_type != "FARGATE" or excluded or not any(manages_agents(each) for each in detectors):
+        return []
+    registry = f"593207742271.dkr.ecr.{task.region_name}.amazonaws.com"
+    image = f"{registry}/aws-guardduty-agent-fargate:v1.8.0-Fg_x86_64"
+    return [{"name": f"aws-guardduty-agent-{task.id[:7]}", "image": image}]
+
+
+def manages_agents(detector: Detector) -> bool:
+    """Whether a detector looks after its agents on Fargate."""
+    agents = [
+        agent
+        for feature in detector.features
+        if feature["name"] == "RUNTIME_MONITORING" and feature["status"] == "ENABLED"
+        for agent in feature.get("additionalConfiguration") or []
+    ]
+    wanted = {"name": "ECS_FARGATE_AGENT_MANAGEMENT", "status": "ENABLED"}
+    return detector.enabled and any({**agent, **wanted} == agent for agent in agents)
 
 
 def container(task: Task, definition: TaskDefinition, declared: dict[str, Any]) -> SimpleNamespace:
@@ -183,7 +212,7 @@ def container(task: Task, definition: TaskDefinition, declared: dict[str, Any]) 
         task_arn=task.task_arn,
         name=declared["name"],
         image=declared["image"],
-        image_digest="sha256:" + hashlib.sha256(declared["image"].encode()).hexdigest(),
+        image_digest=digest_of(declared["image"]),
         runtime_id=f"{task.id.replace('-', '')}-{uuid.uuid4().int % 10**10}",
         last_status="RUNNING",
         health_status="UNKNOWN",

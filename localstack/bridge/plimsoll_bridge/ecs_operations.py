@@ -8,6 +8,7 @@ from botocore import xform_name
 from localstack.aws.api import CommonServiceException, RequestContext, ServiceRequest, ServiceResponse
 from localstack.aws.skeleton import DispatchTable
 from localstack.services.moto import call_moto, call_moto_with_request
+from moto.autoscaling.models import autoscaling_backends
 from moto.core.utils import utcnow
 from moto.ecs.models import Cluster, EC2ContainerServiceBackend, Service, Task, ecs_backends
 
@@ -506,7 +507,20 @@ def register_container_instance(context: RequestContext, request: ServiceRequest
     if "versionInfo" in request:
         instance.version_info = request["versionInfo"]
     instance.tags = request.get("tags") or []
+    instance.capacity_provider_name = capacity_provider_of(context, request.get("cluster"), instance.ec2_instance_id)
     return response
+
+
+def capacity_provider_of(context: RequestContext, cluster: str | None, instance: str) -> str | None:
+    """The capacity provider of the cluster whose Auto Scaling group holds the instance."""
+    backend = backend_of(context)
+    groups = autoscaling_backends[context.account_id][context.region].autoscaling_groups.values()
+    holders = {group.arn for group in groups if instance in [state.instance.id for state in group.instance_states]}
+    for name in backend.clusters[short_name(cluster)].capacity_providers or []:
+        provider = backend.capacity_providers.get(name)
+        if provider and (provider.auto_scaling_group_provider or {}).get("autoScalingGroupArn") in holders:
+            return name
+    return None
 
 
 def describe_container_instances(context: RequestContext, request: ServiceRequest) -> ServiceResponse:

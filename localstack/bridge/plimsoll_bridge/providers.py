@@ -5,6 +5,7 @@ from localstack.aws.skeleton import DispatchTable, Skeleton
 from localstack.aws.spec import load_service
 from localstack.services.moto import call_moto
 from localstack.services.plugins import Service, aws_provider
+from plux import PluginSpec
 
 
 def forward(context: RequestContext, _request: ServiceRequest) -> ServiceResponse:
@@ -20,6 +21,23 @@ def moto_service(name: str, overrides: DispatchTable | None = None) -> Service:
     return Service(name=name, skeleton=Skeleton(model, table))
 
 
+def as_moto_has_it(api: str) -> PluginSpec:
+    """The provider of a service that moto serves without help."""
+
+    def create() -> Service:
+        return moto_service(api)
+
+    return aws_provider(api=api)(create)
+
+
+@aws_provider(api="acm-pca")
+def acm_pca() -> Service:
+    """AWS Private CA, whose authorities moto leaves incomplete."""
+    from plimsoll_bridge import neighbour_models
+
+    return moto_service("acm-pca", {"CreateCertificateAuthority": neighbour_models.create_authority})
+
+
 @aws_provider(api="ecs")
 def ecs() -> Service:
     """ECS, with the overrides that make its answers complete."""
@@ -31,35 +49,22 @@ def ecs() -> Service:
 
 @aws_provider(api="eks")
 def eks() -> Service:
-    """EKS as moto has it."""
-    return moto_service("eks")
+    """EKS, whose clusters moto leaves incomplete."""
+    from plimsoll_bridge import eks_operations
+
+    return moto_service("eks", eks_operations.overrides())
 
 
-@aws_provider(api="ecr")
-def ecr() -> Service:
-    """ECR as moto has it."""
-    return moto_service("ecr")
-
-
-@aws_provider(api="elbv2")
-def elbv2() -> Service:
-    """Elastic Load Balancing v2 as moto has it."""
-    return moto_service("elbv2")
-
-
-@aws_provider(api="cloudtrail")
-def cloudtrail() -> Service:
-    """CloudTrail as moto has it."""
-    return moto_service("cloudtrail")
-
-
-@aws_provider(api="guardduty")
-def guardduty() -> Service:
-    """GuardDuty as moto has it."""
-    return moto_service("guardduty")
-
-
-@aws_provider(api="organizations")
-def organizations() -> Service:
-    """Organizations as moto has it."""
-    return moto_service("organizations")
+autoscaling = as_moto_has_it("autoscaling")
+cloudtrail = as_moto_has_it("cloudtrail")
+ecr = as_moto_has_it("ecr")
+efs = as_moto_has_it("efs")
+elbv2 = as_moto_has_it("elbv2")
+guardduty = as_moto_has_it("guardduty")
+inspector2 = as_moto_has_it("inspector2")
+network_firewall = as_moto_has_it("network-firewall")
+organizations = as_moto_has_it("organizations")
+rds = as_moto_has_it("rds")
+shield = as_moto_has_it("shield")
+signer = as_moto_has_it("signer")
+wafv2 = as_moto_has_it("wafv2")

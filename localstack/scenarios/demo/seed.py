@@ -4,7 +4,6 @@ Nobody meant harm: each fault is the kind that is made under a deadline and neve
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import estate
 from sessions import Session, SessionFactory
@@ -110,7 +109,7 @@ def storefront(session: Session, public: estate.Network, private: estate.Network
         loadBalancers=[target],
         networkConfiguration=estate.placement(private, [group]),
     )
-    register_targets(session, "storefront", target_group)
+    estate.register_targets(session, "shop", "storefront", target_group)
 
 
 def load_balancer(session: Session, public: estate.Network, group: str) -> str:
@@ -125,27 +124,6 @@ def load_balancer(session: Session, public: estate.Network, group: str) -> str:
     forward = [{"Type": "forward", "TargetGroupArn": target_group}]
     elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=forward)
     return target_group
-
-
-def register_targets(session: Session, service: str, target_group: str) -> None:
-    """Registers the addresses of the tasks, which AWS does by itself."""
-    tasks = describe(session, "shop", service)
-    addresses = [
-        detail["value"]
-        for task in tasks
-        for attachment in task["attachments"]
-        for detail in attachment["details"]
-        if detail["name"] == "privateIPv4Address"
-    ]
-    targets = [{"Id": address, "Port": 8080} for address in addresses]
-    session.client("elbv2").register_targets(TargetGroupArn=target_group, Targets=targets)
-
-
-def describe(session: Session, cluster: str, service: str) -> list[dict[str, Any]]:
-    """The running tasks of a service."""
-    ecs = session.client("ecs")
-    arns = ecs.list_tasks(cluster=cluster, serviceName=service)["taskArns"]
-    return ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"]
 
 
 def ledger_and_reports(session: Session, private: estate.Network) -> None:
@@ -238,7 +216,7 @@ def backfill(session_factory: SessionFactory, session: Session, public: estate.N
 
 def age_storefront(session_factory: SessionFactory, session: Session) -> None:
     """The storefront was last deployed half a year ago."""
-    for task in describe(session, "shop", "storefront"):
+    for task in estate.tasks(session, "shop", "storefront"):
         set_age(session_factory, task["taskArn"], days=182)
 
 

@@ -372,4 +372,11 @@ mod tests {
         assert_eq!(outcome(&CHECK, differ().without::<ec2::SecurityGroup>().denied("ec2:DescribeSecurityGroups")), Unknown);
         assert_eq!(outcome(&CHECK, differ().without::<ecs::TaskDefinition>().denied("ecs:DescribeTaskDefinition")), Unknown);
     }
+
+    #[test]
+    fn the_configuration_names_the_isolation_tag() {
+        let account = pair(tagged("public")).each(admit_itself);
+        assert_eq!(outcome(&CHECK, account.clone()), Fail(Severity::Low));
+        assert_eq!(outcome(&CHECK, account.thresholds(|thresholds| thresholds.isolation_tags = vec!["zone".to_owned()])), Pass);
+    }
 }

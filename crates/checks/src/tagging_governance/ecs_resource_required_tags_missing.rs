@@ -77,7 +77,7 @@ fn judge_service(service: Node<'_, Service>) -> Judgement {
     fail(message, evidence).verdict()
 }
 
-fn missing<'e, T: Resource>(node: Node<'e, T>) -> Vec<&'e str> {
+fn missing<T: Resource>(node: Node<'_, T>) -> Vec<&str> {
     let tags = node.data().tags();
     let required = node.estate().thresholds().required_tags.iter().map(String::as_str);
     required.filter(|key| !tags.iter().any(|(name, _)| name.eq_ignore_ascii_case(key))).collect()

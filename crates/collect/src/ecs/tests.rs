@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use plimsoll_model::{Gap, Inventory};
 use serde_json::{Value, json};
 
-use super::{OPERATIONS, collect};
+use super::{Containers, OPERATIONS, collect};
 use crate::Interrupt;
 use crate::api::Api;
 use crate::replay::{Answer, Replay};
@@ -18,25 +18,25 @@ const KEY_ID: &str = concat!("AKIA", "QNZGKIQY56JQ7WML");
 const SECRET_KEY: &str = concat!("wJ4rXUtnFEMI/K7MDENG+b", "PxRfiCYzR8qLmT2vN3");
 const PASSWORD: &str = concat!("Tr0ub4dor", "&3");
 
-fn arn(resource: &str) -> String {
+pub(super) fn arn(resource: &str) -> String {
     format!("{PREFIX}:{resource}")
 }
 
 /// What an account holds. It pages and batches as ECS does, and refuses what ECS refuses.
 #[derive(Clone, Default)]
-struct Account {
+pub(super) struct Account {
     clusters: Vec<Value>,
     services: Vec<Value>,
     tasks: Vec<Value>,
     hosts: Vec<Value>,
-    definitions: Vec<Value>,
+    pub(super) definitions: Vec<Value>,
     providers: Vec<Value>,
     /// Size of the pages, when it is not the one that was asked for.
-    short_pages: Option<usize>,
+    pub(super) short_pages: Option<usize>,
 }
 
 impl Account {
-    fn cluster(mut self, name: &str) -> Self {
+    pub(super) fn cluster(mut self, name: &str) -> Self {
         self.clusters.push(json!({
             "clusterArn": arn(&format!("cluster/{name}")), "clusterName": name, "status": "ACTIVE",
             "registeredContainerInstancesCount": 0, "capacityProviders": ["FARGATE", "FARGATE_SPOT"],
@@ -44,7 +44,7 @@ impl Account {
         self
     }
 
-    fn service(mut self, cluster: &str, name: &str, revision: &str) -> Self {
+    pub(super) fn service(mut self, cluster: &str, name: &str, revision: &str) -> Self {
         self.services.push(json!({
             "serviceArn": arn(&format!("service/{cluster}/{name}")), "serviceName": name, "status": "ACTIVE",
             "clusterArn": arn(&format!("cluster/{cluster}")), "taskDefinition": arn(&format!("task-definition/{revision}")),
@@ -55,7 +55,7 @@ impl Account {
         self
     }
 
-    fn task(mut self, cluster: &str, name: &str, revision: &str) -> Self {
+    pub(super) fn task(mut self, cluster: &str, name: &str, revision: &str) -> Self {
         self.tasks.push(json!({
             "taskArn": arn(&format!("task/{cluster}/{name}")), "clusterArn": arn(&format!("cluster/{cluster}")),
             "taskDefinitionArn": arn(&format!("task-definition/{revision}")), "lastStatus": "RUNNING", "desiredStatus": "RUNNING",
@@ -76,7 +76,7 @@ impl Account {
         self
     }
 
-    fn definition(mut self, family: &str, revision: usize, status: &str) -> Self {
+    pub(super) fn definition(mut self, family: &str, revision: usize, status: &str) -> Self {
         self.definitions.push(json!({
             "taskDefinitionArn": arn(&format!("task-definition/{family}:{revision}")), "family": family, "revision": revision,
             "status": status, "containerDefinitions": [{"name": "app", "image": "app:1"}],
@@ -85,7 +85,7 @@ impl Account {
     }
 
     /// A small account in which every operation has something to answer.
-    fn small() -> Self {
+    pub(super) fn small() -> Self {
         let mut account = Self::default()
             .cluster("shop")
             .service("shop", "web", "web:2")
@@ -100,7 +100,7 @@ impl Account {
         account
     }
 
-    fn replay(self) -> Replay {
+    pub(super) fn replay(self) -> Replay {
         let account = Arc::new(self);
         let on = |replay: Replay, operation: &str, answer: fn(&Self, &Value) -> Answer| {
             let account = Arc::clone(&account);
@@ -132,8 +132,14 @@ impl Account {
             account.page(request, "families", 100, &families.into_iter().collect::<Vec<_>>())
         });
         replay = on(replay, "ListTaskDefinitions", |account, request| {
-            assert_eq!(request["status"], "ACTIVE");
-            account.page(request, "taskDefinitionArns", 100, &strings(&account.active(), "taskDefinitionArn"))
+            let mut listed: Vec<&Value> = account.definitions.iter().filter(|one| one["status"] == request["status"]).collect();
+            listed.retain(|one| request["familyPrefix"].is_null() || one["family"] == request["familyPrefix"]);
+            listed.sort_by_key(|one| (one["family"].as_str(), one["revision"].as_u64()));
+            if request["sort"] == "DESC" {
+                listed.reverse();
+            }
+            let listed: Vec<Value> = listed.into_iter().cloned().collect();
+            account.page(request, "taskDefinitionArns", 100, &strings(&listed, "taskDefinitionArn"))
         });
         replay = on(replay, "DescribeTaskDefinition", |account, request| {
             assert_eq!(request["include"], json!(["TAGS"]));
@@ -200,23 +206,23 @@ fn describe(request: &Value, field: &str, largest: usize, items: &[Value], id: &
     Answer::Json(json!({field: found, "failures": failures}))
 }
 
-struct Collected {
-    inventory: Inventory,
+pub(super) struct Collected {
+    pub(super) inventory: Inventory,
     live: bool,
-    gaps: Vec<Gap>,
+    pub(super) gaps: Vec<Gap>,
 }
 
 async fn run(replay: &Replay, all_revisions: bool) -> Collected {
     run_with(&Api::in_test(), replay, all_revisions).await
 }
 
-async fn run_with(api: &Api, replay: &Replay, all_revisions: bool) -> Collected {
-    let (mut inventory, live) = collect(api, &replay.ecs(), all_revisions).await;
+pub(super) async fn run_with(api: &Api, replay: &Replay, all_revisions: bool) -> Collected {
+    let Containers { mut inventory, any: live, .. } = collect(api, &replay.ecs(), all_revisions).await;
     inventory.sort();
     Collected { inventory, live, gaps: api.take_gaps() }
 }
 
-fn revisions(inventory: &Inventory) -> Vec<&str> {
+pub(super) fn revisions(inventory: &Inventory) -> Vec<&str> {
     inventory.task_definitions.iter().map(|one| one.data.task_definition_arn.rsplit('/').next().unwrap()).collect()
 }
 

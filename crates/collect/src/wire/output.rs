@@ -72,7 +72,8 @@ where
             if root != format!("{operation}Response") {
                 return Err(malformed(format!("the answer is <{root}>")));
             }
-            content.get_mut(format!("{operation}Result")).map(Value::take).unwrap_or_default()
+            // EC2 answers without the element in between.
+            content.get_mut(format!("{operation}Result")).map(Value::take).unwrap_or(content)
         }
         Protocol::Json(..) | Protocol::RestJson => serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?,
     };
@@ -97,8 +98,8 @@ fn error(response: &HttpResponse, body: &[u8]) -> WireError {
     } else {
         serde_json::from_str(&text).unwrap_or_default()
     };
-    // <ErrorResponse><Error>…, or S3's <Error>….
-    let content = content.get("Error").unwrap_or(&content);
+    // <ErrorResponse><Error>…, EC2's <Response><Errors><Error>…, or S3's <Error>….
+    let content = content.get("Error").or_else(|| content.pointer("/Errors/Error")).unwrap_or(&content);
     let member = |names: &[&str]| names.iter().find_map(|name| content.get(name)?.as_str());
     let header = response.headers().get("x-amzn-errortype");
     let code = header.or_else(|| member(&["__type", "Code", "code", "ErrorCode"]));

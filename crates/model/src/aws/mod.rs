@@ -4,12 +4,14 @@
 //! The meaning of a field is in the API reference that each type names.
 #![expect(missing_docs, reason = "fields are AWS's own: the reference named at the type describes them")]
 
+pub mod acm_pca;
 pub mod autoscaling;
 pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod ec2;
 pub mod ecs;
 pub mod elasticfilesystem;
+pub mod elasticloadbalancing;
 pub mod events;
 pub mod guardduty;
 pub mod iam;
@@ -22,4 +24,6 @@ pub mod route53resolver;
 pub mod s3;
 pub mod scheduler;
 pub mod secretsmanager;
+pub mod shield;
 pub mod ssm;
+pub mod wafv2;
