@@ -73,16 +73,13 @@ impl Estate<'_> {
 
     /// The parameter that a reference means where it is written: an ARN or a name, with or without version or label.
     pub fn parameter(&self, account: &AccountId, region: &Region, reference: &str) -> Link<'_, Parameter> {
-        let (base, name) = match Arn::parse(reference) {
-            Some(arn) => {
-                let name = arn.resource.split(':').next().unwrap_or(arn.resource);
-                let end = reference.len() - (arn.resource.len() - name.len());
-                (reference.get(..end).unwrap_or(reference), None)
-            }
-            None => {
-                let name = reference.split(':').next().unwrap_or(reference);
-                (name, Some(name))
-            }
+        let (base, name) = if let Some(arn) = Arn::parse(reference) {
+            let name = arn.resource.split(':').next().unwrap_or(arn.resource);
+            let end = reference.len() - (arn.resource.len() - name.len());
+            (reference.get(..end).unwrap_or(reference), None)
+        } else {
+            let name = reference.split(':').next().unwrap_or(reference);
+            (name, Some(name))
         };
         let link = self.link::<Parameter>(account, region, base);
         let Link::Missing(missing) = link else { return link };

@@ -15,8 +15,8 @@ fn using(references: &[&str], host: Option<&str>) -> Inventory {
             .unwrap();
     let mut inventory = Inventory::default();
     inventory.push(&"111111111111".into(), &"eu-west-3".into(), definition);
-    let host = host.map(|id| ContainerInstance { ec2_instance_id: Some(id.to_owned()), ..ContainerInstance::default() });
-    for host in host {
+    if let Some(id) = host {
+        let host = ContainerInstance { ec2_instance_id: Some(id.to_owned()), ..ContainerInstance::default() };
         inventory.push(&"111111111111".into(), &"eu-west-3".into(), host);
     }
     inventory
