@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_collect::Share;
-use plimsoll_model::Severity;
+use plimsoll_model::{Severity, TagPattern};
 use plimsoll_report::{ExternalId, Principal, RoleName};
 
 /// Shows how safely containers run on AWS: a live, read-only posture scanner.
@@ -233,12 +233,12 @@ pub(crate) struct Target {
     /// With --org: do not read the accounts of this organizational unit and those below it
     #[arg(long, value_name = "OU", value_delimiter = ',')]
     pub(crate) exclude_ou: Vec<String>,
-    /// With --org: read accounts with this tag, and what else is included; can be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) include_tag: Vec<String>,
-    /// With --org: do not read accounts with this tag; can be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) exclude_tag: Vec<String>,
+    /// With --org: read accounts with this tag, and what else is included; * matches any text; can be repeated
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    pub(crate) include_tag: Vec<TagPattern>,
+    /// With --org: do not read accounts with this tag; * matches any text; can be repeated
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    pub(crate) exclude_tag: Vec<TagPattern>,
     /// Accounts to read at a time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) accounts_at_once: u16,

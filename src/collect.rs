@@ -72,7 +72,7 @@ pub(crate) fn with_settings<T>(
     let settings = Settings {
         profile: target.profile.clone().or_else(|| config.profile.clone()),
         regions: regions(if target.region.is_empty() { &config.regions } else { &target.region }),
-        accounts: accounts::choice(target, config)?,
+        accounts: accounts::choice(target, &config.accounts)?,
         accounts_at_once: usize::from(target.accounts_at_once),
         concurrency: usize::from(target.concurrency.unwrap_or(config.collect.concurrency)),
         api_budget: share(target, config)?,

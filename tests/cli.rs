@@ -170,7 +170,7 @@ fn options_that_name_accounts_go_together_or_are_told_apart() {
         (&["--accounts", "111111111111", "--role-arn", role], "--role-arn and --accounts exclude each other"),
         (&["--include-ou", "ou-ab12-cd34ef56"], "what includes or excludes accounts needs --org"),
         (&["--exclude-tag", "stage=test", "--role-arn", role], "what includes or excludes accounts needs --org"),
-        (&["--org", "--role-name", "audit", "--include-tag", "stage"], "stage is not a tag"),
+        (&["--org", "--role-name", "audit", "--include-tag", "=x"], "is no tag"),
         (&["--org", "--role-name", "audit", "--include-ou", "production"], "production is not an organizational unit"),
         (&["--org", "--role-name", "audit", "--exclude-account", "12"], "12 is not an account number"),
         (&["--accounts", "111111111111,123", "--role-name", "audit"], "123 is not an account number"),

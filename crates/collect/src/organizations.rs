@@ -3,7 +3,12 @@
 //! Calls organizations:ListAccounts; for units that choose accounts, organizations:ListAccountsForParent and
 //! organizations:ListOrganizationalUnitsForParent once for each unit below them; for tags that choose accounts,
 //! organizations:ListTagsForResource once for each account that nothing else decides. Yields the accounts to scan.
+//!
+//! Where there are containers, calls organizations:DescribeOrganization; and as the management account, or where the whole
+//! organization is scanned, organizations:ListParents and organizations:ListPoliciesForTarget once for each account and
+//! unit on the way to the root, and organizations:DescribePolicy once for each policy. Yields accounts and policies.
 
+pub(crate) mod policies;
 #[cfg(test)]
 mod tests;
 
@@ -59,9 +64,41 @@ const LIST_TAGS_FOR_RESOURCE: Operation = Operation {
     why: "the tags of accounts, where tags include or exclude them",
 };
 
+const DESCRIBE_ORGANIZATION: Operation = Operation {
+    service: "organizations",
+    name: "DescribeOrganization",
+    permission: "organizations:DescribeOrganization",
+    why: "the organization that an account is in",
+};
+
+const LIST_PARENTS: Operation =
+    Operation { service: "organizations", name: "ListParents", permission: "organizations:ListParents", why: "the units above an account" };
+
+const LIST_POLICIES_FOR_TARGET: Operation = Operation {
+    service: "organizations",
+    name: "ListPoliciesForTarget",
+    permission: "organizations:ListPoliciesForTarget",
+    why: "the policies over an account",
+};
+
+const DESCRIBE_POLICY: Operation = Operation {
+    service: "organizations",
+    name: "DescribePolicy",
+    permission: "organizations:DescribePolicy",
+    why: "what service and resource control policies say",
+};
+
 /// Every operation that this collector calls.
-pub(crate) const OPERATIONS: &[Operation] =
-    &[LIST_ACCOUNTS, LIST_ACCOUNTS_FOR_PARENT, LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, LIST_TAGS_FOR_RESOURCE];
+pub(crate) const OPERATIONS: &[Operation] = &[
+    LIST_ACCOUNTS,
+    LIST_ACCOUNTS_FOR_PARENT,
+    LIST_ORGANIZATIONAL_UNITS_FOR_PARENT,
+    LIST_TAGS_FOR_RESOURCE,
+    DESCRIBE_ORGANIZATION,
+    LIST_PARENTS,
+    LIST_POLICIES_FOR_TARGET,
+    DESCRIBE_POLICY,
+];
 
 /// The largest page of the listings.
 const PAGE: usize = 20;

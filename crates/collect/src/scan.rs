@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::sts::Caller;
-use crate::{Interrupt, Settings, ec2, ecs, iam, kms, organizations, regions, sts, surroundings};
+use crate::{AccountChoice, Interrupt, Settings, ec2, ecs, iam, kms, organizations, regions, sts, surroundings};
 
 /// Regions of one account that are read at a time; most have nothing to read.
 const REGIONS_AT_ONCE: usize = 16;
@@ -88,7 +88,17 @@ pub(crate) async fn scan(session: &Session, settings: &Settings, interrupt: &Int
     let Chosen { entries, inactive } = chosen.inspect_err(|_| scan.progress.clear())?;
     scan.many = entries.len() > 1;
     tracing::info!(accounts = entries.len(), caller = caller.arn, "collecting");
-    let collected = scan.accounts(&entries, &choosing.take_gaps()).await;
+    let whole = matches!(settings.accounts, AccountChoice::Organization { .. });
+    let mut collected = scan.accounts(&entries, &choosing.take_gaps()).await;
+    if let Ok((inventory, scope)) = &mut collected
+        && inventory.has_containers()
+        // Another account's organization may be another one.
+        && (whole || scope.accounts.contains(&caller.account))
+    {
+        let policies = organizations::policies::collect(&choosing, &wire, &scope.accounts, whole).await;
+        inventory.absorb(policies);
+        inventory.gaps.extend(choosing.take_gaps());
+    }
     scan.progress.clear();
     let taken = scan.cache.finish().await;
     let (mut inventory, mut scope) = collected?;

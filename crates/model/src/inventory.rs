@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{
     acm_pca, autoscaling, cloudtrail, cloudwatch, ec2, ecs, elasticfilesystem, elasticloadbalancing, events, guardduty, iam, inspector2,
-    kms, logs, network_firewall, rds, route53resolver, s3, scheduler, secretsmanager, shield, ssm,
+    kms, logs, network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, ssm,
 };
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
@@ -525,6 +525,12 @@ kinds! {
     /// Firewalls of AWS Network Firewall.
     firewalls: network_firewall::Firewall = "network-firewall:Firewall", "AWS::NetworkFirewall::Firewall", "network-firewall:ListFirewalls",
         id: |r| &r.firewall_arn, name: |r| &r.firewall_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Accounts in their organization.
+    organization_accounts: organizations::Account = "organizations:Account", "AWS::Organizations::Account", "organizations:DescribeOrganization",
+        id: |r| &r.id, name: |r| &r.id, arn: Naming::Made("organizations", "account"), tags: |_r| Vec::new();
+    /// Service and resource control policies.
+    organization_policies: organizations::Policy = "organizations:Policy", "AWS::Organizations::Policy", "organizations:ListPoliciesForTarget",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
     /// RDS instances in the VPCs of containers.
     db_instances: rds::DbInstance = "rds:DBInstance", "AWS::RDS::DBInstance", "rds:DescribeDBInstances",
         id: |r| &r.db_instance_arn, name: |r| &r.db_instance_identifier, arn: Naming::Given, tags: |r| pairs!(r.tag_list, key, value);
@@ -567,6 +573,11 @@ kinds! {
 }
 
 impl Inventory {
+    /// Whether there are clusters, and so something to judge.
+    pub fn has_containers(&self) -> bool {
+        !self.clusters.is_empty()
+    }
+
     /// Whether there are no resources.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -19,6 +19,7 @@ pub mod inspector2;
 pub mod kms;
 pub mod logs;
 pub mod network_firewall;
+pub mod organizations;
 pub mod rds;
 pub mod route53resolver;
 pub mod s3;
