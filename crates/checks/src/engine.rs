@@ -380,13 +380,12 @@ impl<'e> Verdicts<'e> {
         }
         self.report_closed(&clean);
         self.report_undescribed();
-        let never: Vec<&str> = self
-            .check
-            .needs
-            .iter()
-            .copied()
-            .filter(|operation| !self.check.shades.contains(operation) && !self.estate.coverage().collects(operation))
-            .collect();
+        let never = self.check.needs.iter().copied();
+        let never = never.filter(|operation| !self.check.shades.contains(operation) && !self.estate.coverage().collects(operation));
+        // Where clusters of Kubernetes were listed, what is inside them matters in their places only.
+        let listed = self.estate.coverage().collects("eks:ListClusters");
+        let (inside, never): (Vec<&str>, Vec<&str>) = never.partition(|operation| listed && is_of_kubernetes(operation));
+        self.report_kubernetes(&inside);
         if !never.is_empty() {
             let coverage = self.estate.coverage();
             let accounts = self.estate.inventory().header.scope.accounts.iter();
@@ -399,6 +398,19 @@ impl<'e> Verdicts<'e> {
                     Some("part of the scope is not read by this version".to_owned()),
                 );
             }
+        }
+    }
+
+    /// One unknown finding for each account and Region with an EKS cluster whose inside this version does not read. What
+    /// runs outside Kubernetes is decided without it, so that nothing is withheld.
+    fn report_kubernetes(&mut self, operations: &[&str]) {
+        if operations.is_empty() {
+            return;
+        }
+        let gaps: Vec<Gap> = operations.iter().map(|operation| Gap::not_collected(operation)).collect();
+        for (account, region) in self.estate.places_of_kubernetes() {
+            let note = "the Kubernetes API of the EKS clusters here is not read by this version".to_owned();
+            self.undecided(self.place(account, region), &gaps, Some(note), "kubernetes");
         }
     }
 
@@ -465,6 +477,12 @@ fn withheld(clean: usize) -> String {
     }
 }
 
+/// Whether an operation reads what is inside clusters of Kubernetes, or belongs to them: where there are none, it has
+/// nothing to answer.
+fn is_of_kubernetes(operation: &str) -> bool {
+    operation.starts_with("k8s:") || operation.starts_with("eks:") && operation != "eks:ListClusters"
+}
+
 /// The operations that describe listed resources and may fail for one of them, by type.
 const DESCRIBING: &[(&str, &str)] = &[
     ("AWS::ECS::Cluster", <plimsoll_model::aws::ecs::Cluster as Resource>::OPERATION),
@@ -472,6 +490,10 @@ const DESCRIBING: &[(&str, &str)] = &[
     ("AWS::ECS::Task", <plimsoll_model::aws::ecs::Task as Resource>::OPERATION),
     ("AWS::ECS::TaskDefinition", <TaskDefinition as Resource>::OPERATION),
     ("AWS::ECS::ContainerInstance", <plimsoll_model::aws::ecs::ContainerInstance as Resource>::OPERATION),
+    ("AWS::EKS::Cluster", <plimsoll_model::aws::eks::Cluster as Resource>::OPERATION),
+    ("AWS::EKS::Addon", <plimsoll_model::aws::eks::Addon as Resource>::OPERATION),
+    ("AWS::EKS::Nodegroup", <plimsoll_model::aws::eks::Nodegroup as Resource>::OPERATION),
+    ("AWS::EKS::PodIdentityAssociation", <plimsoll_model::aws::eks::PodIdentityAssociation as Resource>::OPERATION),
 ];
 
 fn reason(gap: &Gap) -> String {
@@ -501,5 +523,70 @@ fn definition_context(node: Node<'_, TaskDefinition>, failure: &Failure) -> Cont
     match node.in_use() {
         Ok(false) if !lowest => Context { lowers: true, reason: "lowered: nothing runs this revision", launch },
         _ => Context { launch, ..Context::default() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{Fixture, fixture, gap};
+    use plimsoll_graph::Estate;
+    use plimsoll_model::aws::ecs::Cluster;
+    use plimsoll_model::{Finding, Gap, Status};
+
+    use super::{CHECKS, Options, Selection, evaluate};
+    use crate::check::{Check, Verdict};
+
+    /// A check of every ECS cluster and, as if that were of one piece with it, of pods.
+    fn of_both() -> &'static Check {
+        let check = Check {
+            resource: "AWS::ECS::Cluster",
+            needs: &["ecs:ListClusters", "eks:ListClusters", "eks:ListNodegroups", "k8s:list pods"],
+            shades: &[],
+            evaluate: |estate, verdicts| verdicts.each(estate.all::<Cluster>(), |_| Ok(Verdict::Pass)),
+            ..**CHECKS.first().unwrap()
+        };
+        Box::leak(Box::new(check))
+    }
+
+    /// How many passed, and what was not decided.
+    fn run(account: Fixture) -> (usize, Vec<Finding>) {
+        let inventory = account.cluster("shop", |_| {}).build();
+        let evaluation = evaluate(&Estate::new(&inventory), &Selection(vec![of_both()]), Options::default());
+        assert!(evaluation.findings.iter().all(|finding| finding.status == Status::Unknown));
+        (evaluation.summary.pass, evaluation.findings)
+    }
+
+    #[test]
+    fn kubernetes_matters_only_where_a_cluster_of_it_is() {
+        let (passed, unknown) = run(fixture().region("eu-west-3"));
+        assert_eq!((passed, unknown.len()), (1, 0));
+        let (passed, unknown) = run(fixture().region("eu-west-3").eks_cluster("k", |_| {}).region("us-east-1"));
+        assert_eq!((passed, unknown.len()), (1, 1));
+        assert_eq!((unknown[0].resource.region.as_str(), unknown[0].resource.name.as_str()), ("eu-west-3", "*"));
+        assert!(unknown[0].message.contains("Kubernetes API") && unknown[0].message.contains("k8s:list pods"), "{}", unknown[0].message);
+    }
+
+    #[test]
+    fn what_is_not_read_inside_kubernetes_withholds_nothing_outside() {
+        let (passed, unknown) = run(fixture().eks_cluster("k", |_| {}));
+        assert_eq!((passed, unknown.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_refused_listing_of_kubernetes_withholds_what_looks_clean() {
+        for operation in ["eks:ListClusters", "eks:ListNodegroups"] {
+            let resource = (operation != "eks:ListClusters").then(|| "arn:aws:eks:us-east-1:111111111111:cluster/k".to_owned());
+            let gap = Gap { resource, ..gap(operation) };
+            let (passed, unknown) = run(fixture().with(|inventory| inventory.gaps.push(gap)));
+            assert_eq!(passed, 0);
+            assert!(unknown.iter().any(|finding| finding.message.contains(operation)), "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_without_listing_of_kubernetes_leaves_it_open_everywhere() {
+        let (_, unknown) = run(fixture().not_collected("eks:ListClusters").not_collected("eks:ListNodegroups"));
+        assert_eq!((unknown.len(), unknown[0].resource.region.as_str()), (1, "*"));
+        assert!(["eks:ListClusters", "eks:ListNodegroups", "k8s:list pods"].iter().all(|operation| unknown[0].message.contains(operation)));
     }
 }

@@ -56,6 +56,10 @@ const FSBP: &[(&str, &str)] = &[
     ("ECS.17", "Task definitions do not use host network mode"),
     ("ECS.18", "Task definitions encrypt EFS volumes in transit"),
     ("ECS.19", "Capacity providers have managed termination protection"),
+    ("EKS.1", "Endpoints of clusters are not public"),
+    ("EKS.2", "Clusters run a supported version of Kubernetes"),
+    ("EKS.3", "Kubernetes secrets are encrypted"),
+    ("EKS.8", "Audit logs of clusters are on"),
     ("ELB.1", "Application load balancers redirect all HTTP requests to HTTPS"),
     ("ELB.5", "Application and classic load balancers keep logs"),
     ("ELB.16", "Application load balancers are associated with a web ACL of AWS WAF"),
@@ -63,6 +67,8 @@ const FSBP: &[(&str, &str)] = &[
     ("ELB.18", "Listeners of application and network load balancers use secure protocols"),
     ("ELB.22", "Target groups use encrypted transport protocols"),
     ("GuardDuty.1", "GuardDuty is on"),
+    ("GuardDuty.5", "GuardDuty watches EKS audit logs"),
+    ("GuardDuty.7", "GuardDuty watches the runtime of EKS nodes"),
     ("GuardDuty.11", "Runtime Monitoring of GuardDuty is on"),
     ("GuardDuty.12", "Runtime Monitoring of GuardDuty covers ECS"),
     ("GuardDuty.13", "Runtime Monitoring of GuardDuty covers EC2"),
@@ -108,9 +114,19 @@ const CIS_DOCKER: &[(&str, &str)] = &[
 ];
 
 const CIS_EKS: &[(&str, &str)] = &[
+    ("2.1.1", "Audit logs are on"),
+    ("3.1.1", "Files of the kubelet on nodes have restrictive permissions"),
+    ("4.1.1", "The cluster-admin role is only used where required"),
+    ("4.1.7", "Access to clusters is managed by access entries"),
+    ("4.3.1", "The CNI plugin supports network policies"),
     ("5.2.1", "Workloads have service accounts with IAM roles of their own"),
+    ("5.3.1", "Kubernetes secrets are encrypted with KMS"),
+    ("5.4.1", "Access to the control plane endpoint is restricted"),
+    ("5.4.2", "The private endpoint is on and public access is off"),
     ("5.4.3", "Nodes are private"),
+    ("5.4.4", "Network policy is on"),
     ("5.4.5", "Traffic to load balancers is encrypted with TLS certificates"),
+    ("5.5.1", "Users of Kubernetes are managed with IAM"),
 ];
 
 const NIST: &[(&str, &str)] = &[
@@ -150,6 +166,7 @@ const NIST: &[(&str, &str)] = &[
     ("SI-2", "Flaw Remediation"),
     ("SI-4", "System Monitoring"),
     ("SI-4(4)", "Inbound and Outbound Communications Traffic"),
+    ("SI-12", "Information Management and Retention"),
 ];
 
 const PCI_DSS: &[(&str, &str)] = &[

@@ -104,6 +104,22 @@ mod ecs_task_fargate_not_refreshed;
 mod ecs_task_fargate_storage_key_stale;
 #[path = "network/ecs_task_public_ip.rs"]
 mod ecs_task_public_ip;
+#[path = "identity/eks_cluster_admin_granted_widely.rs"]
+mod eks_cluster_admin_granted_widely;
+#[path = "platform_audit/eks_cluster_control_plane_logs_incomplete.rs"]
+mod eks_cluster_control_plane_logs_incomplete;
+#[path = "tagging_governance/eks_cluster_deletion_protection_off.rs"]
+mod eks_cluster_deletion_protection_off;
+#[path = "network/eks_cluster_endpoint_public.rs"]
+mod eks_cluster_endpoint_public;
+#[path = "data_secrets/eks_cluster_secrets_no_cmk.rs"]
+mod eks_cluster_secrets_no_cmk;
+#[path = "host_patching/eks_cluster_version_unsupported.rs"]
+mod eks_cluster_version_unsupported;
+#[path = "network/eks_network_policy_engine_missing.rs"]
+mod eks_network_policy_engine_missing;
+#[path = "host_patching/eks_nodegroup_outdated.rs"]
+mod eks_nodegroup_outdated;
 #[path = "platform_audit/elb_access_logs_disabled.rs"]
 mod elb_access_logs_disabled;
 #[path = "network/elb_container_frontend_without_waf.rs"]
@@ -122,6 +138,8 @@ mod guardduty_disabled;
 mod guardduty_ecs_coverage_gap;
 #[path = "runtime/guardduty_ecs_runtime_monitoring_off.rs"]
 mod guardduty_ecs_runtime_monitoring_off;
+#[path = "runtime/guardduty_eks_protection_off.rs"]
+mod guardduty_eks_protection_off;
 #[path = "identity/iam_task_role_shared_across_services.rs"]
 mod iam_task_role_shared_across_services;
 #[path = "identity/iam_task_role_trust_no_source_condition.rs"]
@@ -206,6 +224,14 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_fargate_not_refreshed::CHECK,
     &ecs_task_fargate_storage_key_stale::CHECK,
     &ecs_task_public_ip::CHECK,
+    &eks_cluster_admin_granted_widely::CHECK,
+    &eks_cluster_control_plane_logs_incomplete::CHECK,
+    &eks_cluster_deletion_protection_off::CHECK,
+    &eks_cluster_endpoint_public::CHECK,
+    &eks_cluster_secrets_no_cmk::CHECK,
+    &eks_cluster_version_unsupported::CHECK,
+    &eks_network_policy_engine_missing::CHECK,
+    &eks_nodegroup_outdated::CHECK,
     &elb_access_logs_disabled::CHECK,
     &elb_container_frontend_without_waf::CHECK,
     &elb_listener_plaintext::CHECK,
@@ -215,6 +241,7 @@ pub const CHECKS: &[&Check] = &[
     &guardduty_disabled::CHECK,
     &guardduty_ecs_coverage_gap::CHECK,
     &guardduty_ecs_runtime_monitoring_off::CHECK,
+    &guardduty_eks_protection_off::CHECK,
     &iam_task_role_shared_across_services::CHECK,
     &iam_task_role_trust_no_source_condition::CHECK,
     &iam_user_key_in_task_definition::CHECK,

@@ -1,6 +1,6 @@
 //! Amazon EC2 Auto Scaling in one account and Region: the groups that container hosts come from.
 //!
-//! Calls autoscaling:DescribeAutoScalingGroups for the groups of capacity providers and those that hosts are tagged with
+//! Calls autoscaling:DescribeAutoScalingGroups for the groups of capacity providers and node groups and those that hosts are tagged with
 //! (50 at a time); for each of them autoscaling:DescribeInstanceRefreshes, one page of [`REFRESHES`];
 //! autoscaling:DescribeLaunchConfigurations for those that still launch from one (50 at a time). Yields groups and launch
 //! configurations, without user data.
@@ -126,7 +126,7 @@ async fn with_refreshes(api: &Api, wire: &Wire, mut group: AutoScalingGroup) -> 
     group
 }
 
-/// The names of groups behind capacity providers, and of those that launched the hosts.
+/// The names of groups behind capacity providers and node groups, and of those that launched the hosts.
 fn group_names(inventory: &Inventory) -> BTreeSet<&str> {
     let providers = inventory.capacity_providers.iter().filter_map(|provider| provider.data.auto_scaling_group_provider.as_ref());
     // arn:…:autoScalingGroup:UUID:autoScalingGroupName/NAME
@@ -136,5 +136,7 @@ fn group_names(inventory: &Inventory) -> BTreeSet<&str> {
     });
     let tags = inventory.instances.iter().flat_map(|instance| &instance.data.tags);
     let launched = tags.filter(|tag| tag.key == "aws:autoscaling:groupName").map(|tag| tag.value.as_str());
-    behind.chain(launched).filter(|name| !name.is_empty()).collect()
+    let nodegroups = inventory.nodegroups.iter().filter_map(|group| group.data.resources.as_ref());
+    let nodegroups = nodegroups.flat_map(|resources| &resources.auto_scaling_groups).map(|group| group.name.as_str());
+    behind.chain(launched).chain(nodegroups).filter(|name| !name.is_empty()).collect()
 }

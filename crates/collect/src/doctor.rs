@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::wire::{Ask, Protocol, Reach, Service};
 use crate::{
-    acm_pca, autoscaling, cloudtrail, cloudwatch, elasticfilesystem, elasticloadbalancing, events, guardduty, inspector2, logs,
+    acm_pca, autoscaling, cloudtrail, cloudwatch, eks, elasticfilesystem, elasticloadbalancing, events, guardduty, inspector2, logs,
     network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, ssm, wafv2,
 };
 
@@ -84,6 +84,7 @@ const SERVICES: &[&Service] = &[
     &autoscaling::SERVICE,
     &cloudtrail::SERVICE,
     &cloudwatch::SERVICE,
+    &eks::SERVICE,
     &elasticfilesystem::SERVICE,
     &elasticloadbalancing::SERVICE,
     &events::SERVICE,
@@ -141,6 +142,7 @@ const LISTINGS: &[&str] = &[
     "ec2:DescribeVpcs",
     "kms:ListKeys",
     "cloudtrail:DescribeTrails",
+    "eks:ListClusters",
     "elasticfilesystem:DescribeFileSystems",
     "elasticloadbalancing:DescribeLoadBalancers",
     "events:ListRules",
@@ -244,6 +246,7 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
     let trail = format!("arn:aws:cloudtrail:us-east-1:{account}:trail/{NOBODY}");
     let store = format!("arn:aws:cloudtrail:us-east-1:{account}:eventdatastore/{NO_KEY}");
     let balancing = format!("arn:aws:elasticloadbalancing:us-east-1:{account}");
+    let principal = format!("arn:aws:iam::{account}:role/{NOBODY}");
     match (operation.service, operation.name) {
         ("ecs", "DescribeClusters") => members(json!({"clusters": [NOBODY]})),
         ("ecs", "DescribeServices") => members(json!({"cluster": NOBODY, "services": [NOBODY]})),
@@ -274,6 +277,33 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("cloudtrail", "LookupEvents") => members(json!({"MaxResults": 1})),
         ("cloudtrail" | "sts" | "shield", _) => members(json!({})),
         ("cloudwatch", _) => members(json!({"Namespace": NOBODY, "MetricName": NOBODY})),
+        ("eks", name) => {
+            let of_cluster = |rest: &[&str]| Some(Question::from(Ask::get(&[&["clusters", NOBODY], rest].concat())));
+            match name {
+                "ListClusters" => Some(Ask::get(&["clusters"]).query("maxResults", "1").into()),
+                "DescribeCluster" => of_cluster(&[]),
+                "ListNodegroups" => of_cluster(&["node-groups"]),
+                "DescribeNodegroup" => of_cluster(&["node-groups", NOBODY]),
+                "ListFargateProfiles" => of_cluster(&["fargate-profiles"]),
+                "DescribeFargateProfile" => of_cluster(&["fargate-profiles", NOBODY]),
+                "ListAddons" => of_cluster(&["addons"]),
+                "DescribeAddon" => of_cluster(&["addons", NOBODY]),
+                "ListAccessEntries" => of_cluster(&["access-entries"]),
+                "DescribeAccessEntry" => of_cluster(&["access-entries", &principal]),
+                "ListAssociatedAccessPolicies" => of_cluster(&["access-entries", &principal, "access-policies"]),
+                "ListPodIdentityAssociations" => of_cluster(&["pod-identity-associations"]),
+                "DescribePodIdentityAssociation" => of_cluster(&["pod-identity-associations", "a-00000000000000000"]),
+                "ListIdentityProviderConfigs" => of_cluster(&["identity-provider-configs"]),
+                "DescribeIdentityProviderConfig" => {
+                    let config = json!({"identityProviderConfig": {"type": "oidc", "name": NOBODY}});
+                    Some(Ask::post(&["clusters", NOBODY, "identity-provider-configs", "describe"], config).into())
+                }
+                "ListInsights" => Some(Ask::post(&["clusters", NOBODY, "insights"], json!({"maxResults": 1})).into()),
+                "DescribeClusterVersions" => Some(Ask::get(&["cluster-versions"]).query("maxResults", "1").into()),
+                "DescribeAddonVersions" => Some(Ask::get(&["addons", "supported-versions"]).query("maxResults", "1").into()),
+                _ => None,
+            }
+        }
         ("elasticfilesystem", name) => {
             const NO_SYSTEM: &str = "fs-00000000000000000";
             let version = "2015-02-01";
@@ -338,6 +368,7 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("organizations", "ListAccounts") => members(json!({"MaxResults": 1})),
         ("organizations", "ListTagsForResource") => members(json!({"ResourceId": account})),
         ("organizations", _) => members(json!({"ParentId": "r-0000", "MaxResults": 1})),
+        ("ssm", _) => members(json!({"Names": ["/aws/service/eks/optimized-ami"]})),
         ("rds", _) => members(json!({"MaxRecords": 20})),
         ("s3", "ListBuckets") => Some(Ask::get(&[""]).query("max-buckets", "1").into()),
         ("s3", "GetBucketPolicyStatus") => bucket("policyStatus"),

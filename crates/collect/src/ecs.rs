@@ -153,6 +153,11 @@ pub(crate) async fn collect(api: &Api, client: &Client, all_revisions: bool) -> 
     Containers { inventory, any: live, listing }
 }
 
+/// Reads the effective account settings where nothing of ECS is, and something that they matter to besides.
+pub(crate) async fn settings(api: &Api, client: &Client, inventory: &Inventory) -> Inventory {
+    if inventory.account_settings.is_empty() { Ecs { api, client }.account_settings().await } else { Inventory::default() }
+}
+
 /// Reads the revisions that rules and schedules start and that nothing else led to.
 pub(crate) async fn started(api: &Api, client: &Client, containers: &mut Containers) {
     let Containers { inventory, listing, .. } = containers;

@@ -16,6 +16,7 @@ mod cloudwatch;
 mod doctor;
 mod ec2;
 mod ecs;
+mod eks;
 mod elasticfilesystem;
 mod elasticloadbalancing;
 mod error;
@@ -161,6 +162,7 @@ pub fn operations() -> Vec<&'static Operation> {
         autoscaling::OPERATIONS,
         cloudtrail::OPERATIONS,
         cloudwatch::OPERATIONS,
+        eks::OPERATIONS,
         elasticfilesystem::OPERATIONS,
         elasticloadbalancing::OPERATIONS,
         events::OPERATIONS,
@@ -174,6 +176,7 @@ pub fn operations() -> Vec<&'static Operation> {
         s3::OPERATIONS,
         scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
+        ssm::OPERATIONS,
         shield::OPERATIONS,
         ssm::OPERATIONS,
         wafv2::OPERATIONS,

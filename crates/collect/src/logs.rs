@@ -211,6 +211,12 @@ fn names(api: &Api, inventory: &Inventory) -> BTreeMap<String, Use> {
             add(&format!("/aws/ecs/containerinsights/{}/performance", cluster.cluster_name), containers);
         }
     }
+    for cluster in inventory.eks_clusters.iter().map(|cluster| &cluster.data.name) {
+        add(&format!("/aws/eks/{cluster}/cluster"), Use { control_plane: true, ..Use::default() });
+        for kind in ["application", "dataplane", "host", "performance"] {
+            add(&format!("/aws/containerinsights/{cluster}/{kind}"), containers);
+        }
+    }
     for flow_log in inventory.flow_logs.iter().map(|log| &log.data) {
         flow_log.log_group_name.iter().for_each(|group| add(group, Use::default()));
     }

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::sts::Caller;
-use crate::{AccountChoice, Interrupt, Settings, ec2, ecs, iam, kms, organizations, regions, sts, surroundings};
+use crate::{AccountChoice, Interrupt, Settings, ec2, ecs, eks, iam, kms, organizations, regions, sts, surroundings};
 
 /// Regions of one account that are read at a time; most have nothing to read.
 const REGIONS_AT_ONCE: usize = 16;
@@ -238,20 +238,26 @@ impl Account<'_> {
         let api = self.api(Region::new(name));
         let (ecs, ec2, kms) = (self.session.ecs(name), self.session.ec2(name), self.session.kms(name));
         // Every listing that an empty Region costs is here, and so a closed Region is known once they were refused.
-        let (mut containers, keys) = join!(ecs::collect(&api, &ecs, self.scan.settings.all_revisions), kms::list(&api, &kms));
+        let kubernetes = self.session.wire(&eks::SERVICE, name);
+        let (mut containers, (kubernetes, any_kubernetes), keys) =
+            join!(ecs::collect(&api, &ecs, self.scan.settings.all_revisions), eks::collect(&api, &kubernetes), kms::list(&api, &kms));
         if let Some(gap) = api.closed(&ecs::LIST_CLUSTERS) {
             api.finish();
             tracing::warn!(account = %self.id, region = name, message = gap.message, "region closed");
             return Inventory { gaps: vec![gap], ..Inventory::default() };
         }
-        // A Region without clusters costs no request to EC2.
+        containers.inventory.absorb(kubernetes);
         if containers.any {
             let triggers = surroundings::triggers(&self.session, &api, &containers.inventory).await;
             containers.inventory.absorb(triggers);
             ecs::started(&api, &ecs, &mut containers).await;
+        } else if any_kubernetes {
+            let settings = ecs::settings(&api, &ecs, &containers.inventory).await;
+            containers.inventory.absorb(settings);
         }
         let Containers { mut inventory, any, .. } = containers;
-        if any {
+        // A Region without clusters costs no request to EC2.
+        if any || any_kubernetes {
             let (network, hosts, defaults, around) = join!(
                 ec2::network(&api, &ec2),
                 ec2::hosts(&api, &ec2, &inventory),

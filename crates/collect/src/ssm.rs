@@ -122,6 +122,7 @@ pub(crate) async fn recommended(api: &Api, wire: &Wire, inventory: &Inventory) -
     if inventory.container_instances.iter().any(|host| host.data.ec2_instance_id.as_deref().is_some_and(|id| id.starts_with("i-"))) {
         names.insert(DEFAULT_HOST_IMAGE.to_owned());
     }
+    names.extend(inventory.nodegroups.iter().filter_map(|group| group.data.release_parameter()));
     public_parameters(api, wire, names).await
 }
 

@@ -2,6 +2,7 @@
 
 use plimsoll_model::aws::ec2::{EbsEncryptionDefaults, Volume};
 use plimsoll_model::aws::ecs::{Cluster, Service, Task};
+use plimsoll_model::aws::eks;
 use plimsoll_model::aws::kms::Key;
 use plimsoll_model::aws::secretsmanager::Secret;
 use plimsoll_model::aws::ssm::Parameter;
@@ -16,7 +17,7 @@ pub struct KeyUser {
     /// ARN of the resource that uses the key.
     pub arn: String,
     /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `serviceConnect`, `volume`,
-    /// `secret`, `parameter`.
+    /// `secret`, `parameter`, `secrets` of Kubernetes.
     pub purpose: &'static str,
 }
 
@@ -151,6 +152,12 @@ impl Estate<'_> {
         }
         for parameter in self.all::<Parameter>().filter(|parameter| parameter.definitions().next().is_some()) {
             add(parameter.account(), parameter.region(), parameter.data().key_id.as_deref(), &parameter.data().arn, "parameter");
+        }
+        for cluster in self.all::<eks::Cluster>() {
+            for config in &cluster.data().encryption_config {
+                let reference = config.provider.as_ref().and_then(|provider| provider.key_arn.as_deref());
+                add(cluster.account(), cluster.region(), reference, &cluster.data().arn, "secrets");
+            }
         }
         #[expect(clippy::iter_over_hash_type, reason = "each list is put in order on its own")]
         for list in uses.values_mut() {

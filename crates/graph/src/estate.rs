@@ -7,6 +7,7 @@ use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource
 use rustc_hash::FxHashMap;
 
 use crate::balancing::Balancing;
+use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
 use crate::relation::Relation;
 use crate::workload::Workloads;
@@ -19,6 +20,7 @@ pub struct Estate<'i> {
     coverage: Coverage<'i>,
     pub(crate) ids: Ids<'i>,
     pub(crate) relations: Relations,
+    pub(crate) kubernetes: Kubernetes,
     pub(crate) balancing: OnceLock<Balancing>,
     pub(crate) key_uses: OnceLock<KeyUses>,
     pub(crate) latest_revisions: OnceLock<Vec<bool>>,
@@ -130,6 +132,7 @@ impl<'i> Estate<'i> {
             coverage: Coverage::new(inventory),
             ids: Ids::new(inventory),
             relations: Relations::default(),
+            kubernetes: Kubernetes::default(),
             balancing: OnceLock::new(),
             key_uses: OnceLock::new(),
             latest_revisions: OnceLock::new(),
@@ -140,6 +143,7 @@ impl<'i> Estate<'i> {
         };
         estate.relations = crate::ecs::relations(&estate);
         crate::network::relate(&mut estate);
+        crate::eks::relate(&mut estate);
         crate::encryption::relate(&mut estate);
         crate::identity::relate(&mut estate);
         crate::protection::relate(&mut estate);

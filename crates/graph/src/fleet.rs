@@ -4,6 +4,7 @@
 use plimsoll_model::aws::autoscaling::{AutoScalingGroup, LaunchConfiguration, LaunchTemplateSpecification};
 use plimsoll_model::aws::ec2::{Image, Instance, InstanceMetadataDefaults, LaunchTemplateVersion};
 use plimsoll_model::aws::ecs::{CapacityProvider, ContainerInstance};
+use plimsoll_model::aws::eks::Nodegroup;
 use plimsoll_model::aws::ssm::{InstanceInformation, InstancePatchState, PublicParameter};
 use plimsoll_model::{AccountId, Region, Resource};
 use rustc_hash::FxHashMap;
@@ -25,6 +26,7 @@ pub(crate) struct Index {
     template_versions: FxHashMap<(String, i64), u32>,
     instance_hosts: FxHashMap<String, Vec<u32>>,
     group_providers: FxHashMap<String, Vec<u32>>,
+    group_nodegroups: FxHashMap<(AccountId, Region, String), Vec<u32>>,
 }
 
 pub(crate) fn relate(estate: &mut Estate<'_>) {
@@ -52,6 +54,12 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
     for provider in estate.all::<CapacityProvider>() {
         if let Some(group) = &provider.auto_scaling_group_provider {
             index.group_providers.entry(group.auto_scaling_group_arn.clone()).or_default().push(provider.index);
+        }
+    }
+    for nodegroup in estate.all::<Nodegroup>() {
+        for group in nodegroup.resources.iter().flat_map(|resources| &resources.auto_scaling_groups) {
+            let place = name(nodegroup.account(), nodegroup.region(), &group.name);
+            index.group_nodegroups.entry(place).or_default().push(nodegroup.index);
         }
     }
     estate.relations.fleet = index;
@@ -135,6 +143,12 @@ impl<'e> Node<'e, AutoScalingGroup> {
     pub fn capacity_providers(self) -> impl Iterator<Item = Node<'e, CapacityProvider>> {
         let providers = &self.estate.relations.fleet.group_providers;
         self.estate.many(providers.get(&self.data().auto_scaling_group_arn).map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// The node groups of EKS whose nodes it launches.
+    pub fn nodegroups(self) -> impl Iterator<Item = Node<'e, Nodegroup>> {
+        let place = (self.account().clone(), self.region().clone(), self.data().auto_scaling_group_name.clone());
+        self.estate.many(self.estate.relations.fleet.group_nodegroups.get(&place).map(Vec::as_slice).unwrap_or_default())
     }
 
     /// The container instances on the instances that it has now.

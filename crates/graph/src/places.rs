@@ -7,8 +7,10 @@ use plimsoll_model::{AccountId, Region};
 use crate::Estate;
 
 impl Estate<'_> {
-    /// Every account and Region that holds an ACTIVE ECS cluster.
+    /// Every account and Region that holds an ACTIVE ECS cluster or an EKS cluster.
     pub fn container_places(&self) -> BTreeSet<(&AccountId, &Region)> {
-        self.active_clusters().map(|cluster| (cluster.account(), cluster.region())).collect()
+        let mut places = self.places_of_kubernetes();
+        places.extend(self.active_clusters().map(|cluster| (cluster.account(), cluster.region())));
+        places
     }
 }

@@ -85,6 +85,11 @@ impl<'e> Node<'e, Cluster> {
 }
 
 impl<'e> Node<'e, Detector> {
+    /// What runtime monitoring covers in its place.
+    pub fn coverage(self) -> impl Iterator<Item = Node<'e, CoverageResource>> {
+        self.estate.all::<CoverageResource>().filter(move |one| one.account() == self.account() && one.region() == self.region())
+    }
+
     /// The findings of its place.
     pub fn findings(self) -> impl Iterator<Item = Node<'e, Finding>> {
         self.estate.all::<Finding>().filter(move |finding| finding.account() == self.account() && finding.region() == self.region())

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{
-    acm_pca, autoscaling, cloudtrail, cloudwatch, ec2, ecs, elasticfilesystem, elasticloadbalancing, events, guardduty, iam, inspector2,
-    kms, logs, network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, ssm,
+    acm_pca, autoscaling, cloudtrail, cloudwatch, ec2, ecs, eks, elasticfilesystem, elasticloadbalancing, events, guardduty, iam,
+    inspector2, kms, logs, network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, ssm,
 };
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
@@ -327,6 +327,10 @@ macro_rules! pairs {
     };
 }
 
+fn map_pairs(tags: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+}
+
 fn name_tag<'a>(tags: &'a [ec2::Tag], id: &'a str) -> &'a str {
     tags.iter().find(|tag| tag.key == "Name" && !tag.value.is_empty()).map_or(id, |tag| tag.value.as_str())
 }
@@ -497,6 +501,38 @@ kinds! {
     file_systems: elasticfilesystem::FileSystem = "elasticfilesystem:FileSystem", "AWS::EFS::FileSystem",
         "elasticfilesystem:DescribeFileSystems", id: |r| &r.file_system_id, name: |r| r.name.as_deref().unwrap_or(&r.file_system_id),
         arn: Naming::Made("elasticfilesystem", "file-system"), tags: |r| pairs!(r.tags, key, value);
+    /// EKS clusters.
+    eks_clusters: eks::Cluster = "eks:Cluster", "AWS::EKS::Cluster", "eks:DescribeCluster",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |r| map_pairs(&r.tags);
+    /// Managed node groups of EKS clusters.
+    nodegroups: eks::Nodegroup = "eks:Nodegroup", "AWS::EKS::Nodegroup", "eks:DescribeNodegroup",
+        id: |r| &r.nodegroup_arn, name: |r| &r.nodegroup_name, arn: Naming::Given, tags: |r| map_pairs(&r.tags);
+    /// Fargate profiles of EKS clusters.
+    fargate_profiles: eks::FargateProfile = "eks:FargateProfile", "AWS::EKS::FargateProfile", "eks:DescribeFargateProfile",
+        id: |r| &r.fargate_profile_arn, name: |r| &r.fargate_profile_name, arn: Naming::Given, tags: |r| map_pairs(&r.tags);
+    /// Add-ons of EKS clusters.
+    addons: eks::Addon = "eks:Addon", "AWS::EKS::Addon", "eks:DescribeAddon",
+        id: |r| &r.addon_arn, name: |r| &r.addon_name, arn: Naming::Given, tags: |r| map_pairs(&r.tags);
+    /// Access entries of EKS clusters.
+    access_entries: eks::AccessEntry = "eks:AccessEntry", "AWS::EKS::AccessEntry", "eks:DescribeAccessEntry",
+        id: |r| &r.access_entry_arn, name: |r| last_part(&r.principal_arn), arn: Naming::Given, tags: |r| map_pairs(&r.tags);
+    /// Roles that EKS clusters give to service accounts.
+    pod_identity_associations: eks::PodIdentityAssociation = "eks:PodIdentityAssociation", "AWS::EKS::PodIdentityAssociation",
+        "eks:DescribePodIdentityAssociation", id: |r| &r.association_arn, name: |r| &r.association_id, arn: Naming::Given,
+        tags: |r| map_pairs(&r.tags);
+    /// Identity providers of EKS clusters.
+    identity_provider_configs: eks::IdentityProviderConfig = "eks:IdentityProviderConfig", "AWS::EKS::IdentityProviderConfig",
+        "eks:DescribeIdentityProviderConfig", id: |r| &r.identity_provider_config_arn, name: |r| &r.identity_provider_config_name,
+        arn: Naming::Given, tags: |r| map_pairs(&r.tags);
+    /// What stands in the way of upgrades of EKS clusters.
+    insights: eks::Insight = "eks:Insight", "AWS::EKS::Insight", "eks:ListInsights",
+        id: |r| &r.id, name: |r| &r.name, arn: Naming::Made("eks", "insight"), tags: |_r| Vec::new();
+    /// Versions of Kubernetes that EKS clusters run.
+    cluster_versions: eks::ClusterVersion = "eks:ClusterVersion", "AWS::EKS::ClusterVersion", "eks:DescribeClusterVersions",
+        id: |r| &r.cluster_version, name: |r| &r.cluster_version, arn: Naming::Made("eks", "cluster-version"), tags: |_r| Vec::new();
+    /// Default versions of the add-ons of EKS clusters.
+    addon_versions: eks::AddonVersion = "eks:AddonVersion", "AWS::EKS::AddonVersion", "eks:DescribeAddonVersions",
+        id: |r| &r.id, name: |r| &r.addon_name, arn: Naming::Made("eks", "addon-version"), tags: |_r| Vec::new();
     /// Rules of EventBridge.
     rules: events::Rule = "events:Rule", "AWS::Events::Rule", "events:ListRules",
         id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();

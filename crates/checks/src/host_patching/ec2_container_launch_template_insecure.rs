@@ -1,5 +1,5 @@
-//! Reads the launch template versions and launch configurations that the Auto Scaling groups of capacity providers launch
-//! hosts from, the account's defaults and the images. Yields one verdict per launch template, over all its versions in use, and
+//! Reads the launch template versions and launch configurations that the Auto Scaling groups of capacity providers and node
+//! groups launch hosts from, the account's defaults and the images. Yields one verdict per launch template, over all its versions in use, and
 //! one failure per launch configuration.
 
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ type InUse<'e> = BTreeMap<u32, (Node<'e, LaunchTemplateVersion>, Vec<Node<'e, Au
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
     let mut templates: BTreeMap<&'e str, InUse<'e>> = BTreeMap::new();
-    for group in estate.all::<AutoScalingGroup>().filter(|group| group.capacity_providers().next().is_some()) {
+    for group in estate.all::<AutoScalingGroup>().filter(launches_containers) {
         for (_, version) in group.launch_template_versions() {
             match version {
                 Link::Found(version) => {
@@ -90,6 +90,11 @@ fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
             verdicts.judge(*first, judge(&versions));
         }
     }
+}
+
+/// Whether a group is that of a capacity provider or of a node group of EKS.
+fn launches_containers(group: &Node<'_, AutoScalingGroup>) -> bool {
+    group.capacity_providers().next().is_some() || group.nodegroups().next().is_some()
 }
 
 /// What is wrong with a version.
@@ -159,7 +164,7 @@ fn faults(version: Node<'_, LaunchTemplateVersion>, groups: &[Node<'_, AutoScali
     }
     let hops = options.and_then(|options| options.http_put_response_hop_limit);
     let hops = hops.or_else(|| defaults.and_then(|defaults| defaults.http_put_response_hop_limit));
-    if let Some(hops) = hops.filter(|hops| *hops > 1 && !groups.iter().any(|group| runs_bridge_tasks(*group))) {
+    if let Some(hops) = hops.filter(|hops| *hops > 1 && !groups.iter().any(|group| needs_hops(*group))) {
         faults.reasons.push(format!("lets answers of the metadata service pass {hops} hops"));
         faults.confidence = None;
     }
@@ -172,8 +177,11 @@ fn image<'e>(version: Node<'e, LaunchTemplateVersion>, data: &ResponseLaunchTemp
     version.estate().image(version.account(), version.region(), id).exists()
 }
 
-/// Whether tasks in bridge mode run on the group's hosts: they stand one hop behind the host.
-fn runs_bridge_tasks(group: Node<'_, AutoScalingGroup>) -> bool {
+/// Whether tasks in bridge mode run on the group's hosts, or pods may: both stand one hop behind the host.
+fn needs_hops(group: Node<'_, AutoScalingGroup>) -> bool {
+    if group.nodegroups().next().is_some() {
+        return true;
+    }
     let tasks = group.container_instances().flat_map(|host| host.tasks());
     let definitions = tasks.filter_map(|task| task.task_definition().found());
     definitions.into_iter().any(|definition| definition.data().network_mode.as_deref().is_none_or(|mode| mode == "bridge"))
@@ -280,6 +288,20 @@ mod tests {
                 Some(InstanceMetadataOptions { http_endpoint: Some("disabled".to_owned()), ..InstanceMetadataOptions::default() });
         };
         assert_eq!(outcome(&CHECK, fleet(off)), Pass);
+    }
+
+    #[test]
+    fn node_groups_count_and_their_pods_may_need_a_second_hop() {
+        let group = |data: fn(&mut ResponseLaunchTemplateData)| {
+            let cluster = fixture().eks_cluster("apps", |_| {}).nodegroup("apps", "workers", |group| {
+                let group_of_nodes = plimsoll_model::aws::eks::AutoScalingGroup { name: "nodes".to_owned() };
+                group.resources =
+                    Some(plimsoll_model::aws::eks::NodegroupResources { auto_scaling_groups: vec![group_of_nodes], ..Default::default() });
+            });
+            cluster.auto_scaling_group("nodes", |_| {}).launch_template("nodes", data)
+        };
+        assert_eq!(outcome(&CHECK, group(|data| options(data).http_put_response_hop_limit = Some(2))), Pass);
+        assert_eq!(outcome(&CHECK, group(|data| options(data).http_tokens = Some("optional".to_owned()))), Fail(Severity::Medium));
     }
 
     #[test]

@@ -160,7 +160,8 @@ async fn an_organization_is_scanned_whole() {
         .json("ListAliases", json!({"Aliases": []}))
         .json("ListKeys", json!({"Keys": []}))
         .json("ListClusters", json!({"clusterArns": []}))
-        .json("ListTaskDefinitionFamilies", json!({"families": []}));
+        .json("ListTaskDefinitionFamilies", json!({"families": []}))
+        .json("GET /clusters", json!({"clusters": []}));
     let session = Session::new(config(Duration::from_secs(2)).into_builder().http_client(replay.clone()).build());
     let role = AccountRole { name: "audit".to_owned(), external_id: None };
     let accounts = AccountChoice::Organization { role, filter: AccountFilter::default() };

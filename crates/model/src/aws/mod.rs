@@ -10,6 +10,7 @@ pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod ec2;
 pub mod ecs;
+pub mod eks;
 pub mod elasticfilesystem;
 pub mod elasticloadbalancing;
 pub mod events;

@@ -1,5 +1,6 @@
 //! AWS Systems Manager (API version 2014-11-06): what parameters are, never what the account's own hold; AWS's public
 //! parameters with their values; managed instances and their patches.
+//! AWS Systems Manager (API version 2014-11-06).
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -33,6 +34,7 @@ aws! {
     }
 
     /// `Parameter` below `/aws/service`, which AWS publishes for everyone.
+    /// `Parameter` that AWS publishes for everyone, below `/aws/service`.
     PublicParameter {
         pub name: String,
         pub value: String,
