@@ -32,7 +32,8 @@ fn chosen(accounts: &Accounts) -> Result<AccountChoice, Failure> {
         let other = if *org { "--org" } else { "--accounts" };
         return Err(apart("--role-arn", other, "--role-name names the role that every account has"));
     }
-    if !*org && !(include.is_empty() && exclude.is_empty()) {
+    let filters = !include.is_empty() || !exclude.is_empty();
+    if filters && !*org {
         return Err(lacking("what includes or excludes accounts", "--org", "to read some accounts only, name them with --accounts"));
     }
     let Some(name) = role_name.clone() else {

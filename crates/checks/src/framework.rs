@@ -43,6 +43,10 @@ const FSBP: &[(&str, &str)] = &[
     ("EC2.9", "Instances have no public IPv4 address"),
     ("EC2.25", "Launch templates give network interfaces no public IP address"),
     ("EC2.170", "Launch templates require version 2 of the instance metadata service"),
+    ("ECR.1", "Private repositories have image scanning configured"),
+    ("ECR.2", "Private repositories have tag immutability configured"),
+    ("ECR.3", "Repositories have a lifecycle policy"),
+    ("ECR.5", "Repositories are encrypted with customer managed keys"),
     ("ECS.1", "Task definitions in host network mode name a user (retired in March 2026)"),
     ("ECS.2", "Services do not assign public IP addresses to their tasks"),
     ("ECS.3", "Task definitions do not share the process namespace of the host"),
@@ -56,6 +60,8 @@ const FSBP: &[(&str, &str)] = &[
     ("ECS.17", "Task definitions do not use host network mode"),
     ("ECS.18", "Task definitions encrypt EFS volumes in transit"),
     ("ECS.19", "Capacity providers have managed termination protection"),
+    ("ECS.20", "Task definitions name users other than root for Linux containers"),
+    ("ECS.21", "Task definitions name users other than the administrator for Windows containers"),
     ("EKS.1", "Endpoints of clusters are not public"),
     ("EKS.2", "Clusters run a supported version of Kubernetes"),
     ("EKS.3", "Kubernetes secrets are encrypted"),
@@ -96,6 +102,9 @@ const CIS_AWS: &[(&str, &str)] = &[
 ];
 
 const CIS_DOCKER: &[(&str, &str)] = &[
+    ("4.1", "Images create a user for their containers"),
+    ("4.3", "Images hold no unnecessary packages"),
+    ("4.5", "Content trust is enabled"),
     ("4.10", "Dockerfiles hold no secrets"),
     ("5.2", "An AppArmor profile is in force where the host has AppArmor"),
     ("5.3", "SELinux options are set where the host has SELinux"),
@@ -109,11 +118,14 @@ const CIS_DOCKER: &[(&str, &str)] = &[
     ("5.17", "The IPC namespace of the host is not shared"),
     ("5.18", "Host devices are not exposed to containers"),
     ("5.26", "Containers cannot gain further privileges"),
+    ("5.28", "Docker commands always use the latest version of their image"),
     ("5.30", "The default bridge docker0 is not used"),
     ("5.32", "The Docker socket is not mounted in containers"),
 ];
 
 const CIS_EKS: &[(&str, &str)] = &[
+    ("5.1.1", "Images are scanned for vulnerabilities"),
+    ("5.1.4", "Only approved registries are used"),
     ("2.1.1", "Audit logs are on"),
     ("3.1.1", "Files of the kubelet on nodes have restrictive permissions"),
     ("4.1.1", "The cluster-admin role is only used where required"),
@@ -141,9 +153,11 @@ const NIST: &[(&str, &str)] = &[
     ("AU-6", "Audit Record Review, Analysis, and Reporting"),
     ("AU-12", "Audit Record Generation"),
     ("CM-2", "Baseline Configuration"),
+    ("CM-3", "Configuration Change Control"),
     ("CM-6", "Configuration Settings"),
     ("CM-7", "Least Functionality"),
     ("CM-8", "System Component Inventory"),
+    ("CM-14", "Signed Components"),
     ("CP-9", "System Backup"),
     ("CP-10", "System Recovery and Reconstitution"),
     ("IA-2", "Identification and Authentication (Organizational Users)"),
@@ -166,6 +180,9 @@ const NIST: &[(&str, &str)] = &[
     ("SI-2", "Flaw Remediation"),
     ("SI-4", "System Monitoring"),
     ("SI-4(4)", "Inbound and Outbound Communications Traffic"),
+    ("SI-7", "Software, Firmware, and Information Integrity"),
+    ("SI-7(15)", "Code Authentication"),
+    ("SR-3", "Supply Chain Controls and Processes"),
     ("SI-12", "Information Management and Retention"),
 ];
 
@@ -180,6 +197,7 @@ const PCI_DSS: &[(&str, &str)] = &[
     ("3.7.4", "Keys are changed at the end of their cryptoperiod"),
     ("3.7.5", "Keys are retired, replaced or destroyed when they are weakened or no longer needed"),
     ("4.2.1", "Strong cryptography protects account numbers over open, public networks"),
+    ("6.3.1", "Vulnerabilities are identified and managed"),
     ("6.3.3", "Security patches are installed in time"),
     ("6.4.2", "An automated solution detects and prevents attacks on public web applications"),
     ("7.2.1", "An access control model grants access by need"),

@@ -5,6 +5,7 @@ mod engine;
 mod framework;
 mod fronts;
 mod hosts;
+mod images;
 #[cfg(test)]
 mod laws;
 mod matrix;

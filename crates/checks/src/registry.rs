@@ -12,6 +12,26 @@ mod ec2_container_host_user_data_secret;
 mod ec2_container_host_volume_unencrypted;
 #[path = "host_patching/ec2_container_launch_template_insecure.rs"]
 mod ec2_container_launch_template_insecure;
+#[path = "image/ecr_image_contains_secret.rs"]
+mod ecr_image_contains_secret;
+#[path = "image/ecr_image_running_unscanned.rs"]
+mod ecr_image_running_unscanned;
+#[path = "image/ecr_image_vulnerable.rs"]
+mod ecr_image_vulnerable;
+#[path = "image/ecr_repository_mutable_tags.rs"]
+mod ecr_repository_mutable_tags;
+#[path = "image/ecr_repository_no_cmk.rs"]
+mod ecr_repository_no_cmk;
+#[path = "image/ecr_repository_no_lifecycle_policy.rs"]
+mod ecr_repository_no_lifecycle_policy;
+#[path = "image/ecr_repository_scan_disabled.rs"]
+mod ecr_repository_scan_disabled;
+#[path = "image/ecr_running_image_oversized.rs"]
+mod ecr_running_image_oversized;
+#[path = "image/ecr_running_image_stale.rs"]
+mod ecr_running_image_stale;
+#[path = "image/ecr_running_image_unsigned.rs"]
+mod ecr_running_image_unsigned;
 #[path = "tagging_governance/ecs_account_tag_authorization_disabled.rs"]
 mod ecs_account_tag_authorization_disabled;
 #[path = "host_patching/ecs_agent_awsvpc_imds_not_blocked.rs"]
@@ -74,6 +94,10 @@ mod ecs_task_definition_execution_role_as_task_role;
 mod ecs_task_definition_host_namespace_shared;
 #[path = "network/ecs_task_definition_host_network.rs"]
 mod ecs_task_definition_host_network;
+#[path = "image/ecs_task_definition_image_not_pinned.rs"]
+mod ecs_task_definition_image_not_pinned;
+#[path = "image/ecs_task_definition_image_untrusted_registry.rs"]
+mod ecs_task_definition_image_untrusted_registry;
 #[path = "runtime/ecs_task_definition_linux_hardening_missing.rs"]
 mod ecs_task_definition_linux_hardening_missing;
 #[path = "platform_audit/ecs_task_definition_logging_blocking_mode.rs"]
@@ -92,6 +116,8 @@ mod ecs_task_definition_parameter_not_securestring;
 mod ecs_task_definition_plaintext_secret_environment;
 #[path = "runtime/ecs_task_definition_privileged_container.rs"]
 mod ecs_task_definition_privileged_container;
+#[path = "image/ecs_task_definition_root_user.rs"]
+mod ecs_task_definition_root_user;
 #[path = "data_secrets/ecs_task_definition_secret_in_command.rs"]
 mod ecs_task_definition_secret_in_command;
 #[path = "runtime/ecs_task_definition_sensitive_host_path_mount.rs"]
@@ -102,6 +128,8 @@ mod ecs_task_definition_writable_root_filesystem;
 mod ecs_task_fargate_not_refreshed;
 #[path = "data_secrets/ecs_task_fargate_storage_key_stale.rs"]
 mod ecs_task_fargate_storage_key_stale;
+#[path = "image/ecs_task_image_digest_drift.rs"]
+mod ecs_task_image_digest_drift;
 #[path = "network/ecs_task_public_ip.rs"]
 mod ecs_task_public_ip;
 #[path = "identity/eks_cluster_admin_granted_widely.rs"]
@@ -178,6 +206,16 @@ pub const CHECKS: &[&Check] = &[
     &ec2_container_host_user_data_secret::CHECK,
     &ec2_container_host_volume_unencrypted::CHECK,
     &ec2_container_launch_template_insecure::CHECK,
+    &ecr_image_contains_secret::CHECK,
+    &ecr_image_running_unscanned::CHECK,
+    &ecr_image_vulnerable::CHECK,
+    &ecr_repository_mutable_tags::CHECK,
+    &ecr_repository_no_cmk::CHECK,
+    &ecr_repository_no_lifecycle_policy::CHECK,
+    &ecr_repository_scan_disabled::CHECK,
+    &ecr_running_image_oversized::CHECK,
+    &ecr_running_image_stale::CHECK,
+    &ecr_running_image_unsigned::CHECK,
     &ecs_account_tag_authorization_disabled::CHECK,
     &ecs_agent_awsvpc_imds_not_blocked::CHECK,
     &ecs_agent_host_network_task_role_disabled::CHECK,
@@ -209,6 +247,8 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_definition_execution_role_as_task_role::CHECK,
     &ecs_task_definition_host_namespace_shared::CHECK,
     &ecs_task_definition_host_network::CHECK,
+    &ecs_task_definition_image_not_pinned::CHECK,
+    &ecs_task_definition_image_untrusted_registry::CHECK,
     &ecs_task_definition_linux_hardening_missing::CHECK,
     &ecs_task_definition_logging_blocking_mode::CHECK,
     &ecs_task_definition_logging_missing::CHECK,
@@ -218,11 +258,13 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_definition_parameter_not_securestring::CHECK,
     &ecs_task_definition_plaintext_secret_environment::CHECK,
     &ecs_task_definition_privileged_container::CHECK,
+    &ecs_task_definition_root_user::CHECK,
     &ecs_task_definition_secret_in_command::CHECK,
     &ecs_task_definition_sensitive_host_path_mount::CHECK,
     &ecs_task_definition_writable_root_filesystem::CHECK,
     &ecs_task_fargate_not_refreshed::CHECK,
     &ecs_task_fargate_storage_key_stale::CHECK,
+    &ecs_task_image_digest_drift::CHECK,
     &ecs_task_public_ip::CHECK,
     &eks_cluster_admin_granted_widely::CHECK,
     &eks_cluster_control_plane_logs_incomplete::CHECK,

@@ -195,6 +195,11 @@ impl Api {
         self.to_gap(operation, resource, Failure::new(Gap::NOT_COLLECTED, why))
     }
 
+    /// A gap of this place for an answer that says why there is no value, or that cannot be true.
+    pub(crate) fn failed(&self, operation: &Operation, resource: &str, code: &str, why: &str) -> Gap {
+        self.to_gap(operation, Some(resource), Failure::new(code, why))
+    }
+
     /// The gaps that were recorded since the last time.
     pub(crate) fn take_gaps(&self) -> Vec<Gap> {
         std::mem::take(&mut *self.place.gaps.lock().unwrap_or_else(PoisonError::into_inner))

@@ -19,8 +19,8 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::wire::{Ask, Protocol, Reach, Service};
 use crate::{
-    acm_pca, autoscaling, cloudtrail, cloudwatch, eks, elasticfilesystem, elasticloadbalancing, events, guardduty, inspector2, logs,
-    network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, ssm, wafv2,
+    acm_pca, autoscaling, cloudtrail, cloudwatch, ecr, eks, elasticfilesystem, elasticloadbalancing, events, guardduty, inspector2, logs,
+    network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm, wafv2,
 };
 
 /// Requests that are prepared at a time; [`Api`] bounds those in flight.
@@ -84,6 +84,7 @@ const SERVICES: &[&Service] = &[
     &autoscaling::SERVICE,
     &cloudtrail::SERVICE,
     &cloudwatch::SERVICE,
+    &ecr::SERVICE,
     &eks::SERVICE,
     &elasticfilesystem::SERVICE,
     &elasticloadbalancing::SERVICE,
@@ -99,6 +100,7 @@ const SERVICES: &[&Service] = &[
     &scheduler::SERVICE,
     &secretsmanager::SERVICE,
     &shield::SERVICE,
+    &signer::SERVICE,
     &ssm::SERVICE,
     &wafv2::SERVICE,
 ];
@@ -142,6 +144,7 @@ const LISTINGS: &[&str] = &[
     "ec2:DescribeVpcs",
     "kms:ListKeys",
     "cloudtrail:DescribeTrails",
+    "ecr:DescribeRepositories",
     "eks:ListClusters",
     "elasticfilesystem:DescribeFileSystems",
     "elasticloadbalancing:DescribeLoadBalancers",
@@ -277,6 +280,23 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("cloudtrail", "LookupEvents") => members(json!({"MaxResults": 1})),
         ("cloudtrail" | "sts" | "shield", _) => members(json!({})),
         ("cloudwatch", _) => members(json!({"Namespace": NOBODY, "MetricName": NOBODY})),
+        ("ecr", name) => {
+            const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+            members(match name {
+                "DescribeRepositories" | "DescribePullThroughCacheRules" => json!({"maxResults": 1}),
+                "GetRegistryPolicy" | "GetRegistryScanningConfiguration" | "GetSigningConfiguration" => json!({}),
+                "BatchGetRepositoryScanningConfiguration" => json!({"repositoryNames": [NOBODY]}),
+                "DescribeImages" => json!({"repositoryName": NOBODY, "maxResults": 1}),
+                "BatchGetImage" => json!({"repositoryName": NOBODY, "imageIds": [{"imageDigest": NO_DIGEST}]}),
+                "GetDownloadUrlForLayer" => json!({"repositoryName": NOBODY, "layerDigest": NO_DIGEST}),
+                "ListImageReferrers" => json!({"repositoryName": NOBODY, "subjectId": {"imageDigest": NO_DIGEST}}),
+                "DescribeImageScanFindings" | "DescribeImageSigningStatus" => {
+                    json!({"repositoryName": NOBODY, "imageId": {"imageDigest": NO_DIGEST}})
+                }
+                _ => json!({"repositoryName": NOBODY}),
+            })
+        }
+        ("signer", _) => Some(Ask::get(&["signing-profiles"]).query("maxResults", "1").into()),
         ("eks", name) => {
             let of_cluster = |rest: &[&str]| Some(Question::from(Ask::get(&[&["clusters", NOBODY], rest].concat())));
             match name {
@@ -368,7 +388,6 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("organizations", "ListAccounts") => members(json!({"MaxResults": 1})),
         ("organizations", "ListTagsForResource") => members(json!({"ResourceId": account})),
         ("organizations", _) => members(json!({"ParentId": "r-0000", "MaxResults": 1})),
-        ("ssm", _) => members(json!({"Names": ["/aws/service/eks/optimized-ami"]})),
         ("rds", _) => members(json!({"MaxRecords": 20})),
         ("s3", "ListBuckets") => Some(Ask::get(&[""]).query("max-buckets", "1").into()),
         ("s3", "GetBucketPolicyStatus") => bucket("policyStatus"),

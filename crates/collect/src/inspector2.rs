@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use plimsoll_model::aws::inspector2::{AccountState, Coverage, ResourceFindings, SeverityCount, Vulnerability, WORST};
-use plimsoll_model::{Gap, Inventory, partition_of};
+use plimsoll_model::{Arn, Gap, Inventory, partition_of};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -290,7 +290,8 @@ fn hosts(containers: &Inventory) -> BTreeSet<String> {
     ids.filter(|id| id.starts_with("i-")).collect()
 }
 
-/// The images of the account's own registry in this Region that tasks run, as Inspector names them.
+/// The images of the account's own registry in this Region that tasks run or that were looked into, as Inspector names
+/// them: where an index runs, the images of its platforms.
 fn images(api: &Api, containers: &Inventory) -> BTreeSet<String> {
     let (account, region) = (api.account().as_str(), api.region().as_str());
     let partition = partition_of(region);
@@ -303,5 +304,6 @@ fn images(api: &Api, containers: &Inventory) -> BTreeSet<String> {
         let repository = rest.split(['@', ':']).next()?;
         own.then(|| format!("arn:{partition}:ecr:{region}:{account}:repository/{repository}/{digest}"))
     });
-    named.collect()
+    let looked_into = containers.container_images.iter().map(|image| image.data.image_arn.clone());
+    named.chain(looked_into.filter(|arn| Arn::parse(arn).is_some_and(|arn| arn.account == account && arn.region == region))).collect()
 }

@@ -15,6 +15,7 @@ mod cloudtrail;
 mod cloudwatch;
 mod doctor;
 mod ec2;
+mod ecr;
 mod ecs;
 mod eks;
 mod elasticfilesystem;
@@ -45,6 +46,7 @@ mod screen;
 mod secretsmanager;
 mod session;
 mod shield;
+mod signer;
 mod ssm;
 mod statistics;
 mod sts;
@@ -156,6 +158,7 @@ pub fn operations() -> Vec<&'static Operation> {
         regions::OPERATIONS,
         ecs::OPERATIONS,
         ec2::OPERATIONS,
+        ecr::OPERATIONS,
         iam::OPERATIONS,
         kms::OPERATIONS,
         acm_pca::OPERATIONS,
@@ -176,9 +179,9 @@ pub fn operations() -> Vec<&'static Operation> {
         s3::OPERATIONS,
         scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
-        ssm::OPERATIONS,
         shield::OPERATIONS,
         ssm::OPERATIONS,
+        signer::OPERATIONS,
         wafv2::OPERATIONS,
     ];
     services.into_iter().flatten().collect()

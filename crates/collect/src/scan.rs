@@ -269,6 +269,9 @@ impl Account<'_> {
             }
             let behind = surroundings::behind(&self.session, &api, &inventory).await;
             inventory.absorb(behind);
+        } else {
+            let named = surroundings::of_definitions(&self.session, &api, &inventory).await;
+            inventory.absorb(named);
         }
         let keys = kms::collect(&api, &kms, &keys, &inventory).await;
         inventory.absorb(keys);

@@ -204,7 +204,7 @@ fn timeouts(attempt: Duration) -> TimeoutConfig {
 }
 
 /// One client, so that system certificates are read once. It is the SDK's default in all else, proxies included.
-fn http_client() -> SharedHttpClient {
+pub(crate) fn http_client() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = ConnectorBuilder::default().tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc));
         connector.set_connector_settings(settings.cloned());

@@ -8,8 +8,8 @@ use crate::api::Api;
 use crate::session::Session;
 use crate::wire::Wire;
 use crate::{
-    acm_pca, autoscaling, cloudtrail, cloudwatch, ec2, elasticfilesystem, elasticloadbalancing, events, guardduty, inspector2, logs,
-    network_firewall, rds, route53resolver, s3, scheduler, secretsmanager, shield, ssm, wafv2,
+    acm_pca, autoscaling, cloudtrail, cloudwatch, ec2, ecr, elasticfilesystem, elasticloadbalancing, events, guardduty, inspector2, logs,
+    network_firewall, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm, wafv2,
 };
 
 /// Reads what starts tasks besides services: the revisions that it names belong to what is judged.
@@ -26,24 +26,36 @@ pub(crate) async fn collect(session: &Session, api: &Api, containers: &Inventory
     let region = api.region().as_str();
     let acm_pca = session.wire(&acm_pca::SERVICE, region);
     let cloudtrail = session.wire(&cloudtrail::SERVICE, region);
+    let ecr = session.wire(&ecr::SERVICE, region);
     let elasticfilesystem = session.wire(&elasticfilesystem::SERVICE, region);
     let (elb, wafv2) = (session.wire(&elasticloadbalancing::SERVICE, region), session.wire(&wafv2::SERVICE, region));
     let network_firewall = session.wire(&network_firewall::SERVICE, region);
     let route53resolver = session.wire(&route53resolver::SERVICE, region);
+    let signer = session.wire(&signer::SERVICE, region);
     let secretsmanager = session.wire(&secretsmanager::SERVICE, region);
     let ssm = session.wire(&ssm::SERVICE, region);
     let parts: Vec<LocalBoxFuture<'_, Inventory>> = vec![
         // In the order of the services' names.
         Box::pin(acm_pca::collect(api, &acm_pca, containers)),
         Box::pin(cloudtrail::collect(api, &cloudtrail, containers)),
+        Box::pin(ecr::collect(api, &ecr, containers)),
         Box::pin(elasticfilesystem::collect(api, &elasticfilesystem, containers)),
         Box::pin(load_balancers(api, &elb, &wafv2, containers)),
         Box::pin(network_firewall::collect(api, &network_firewall)),
         Box::pin(route53resolver::collect(api, &route53resolver)),
         Box::pin(secretsmanager::collect(api, &secretsmanager, containers)),
         Box::pin(ssm::collect(api, &ssm, containers)),
+        Box::pin(signer::collect(api, &signer, containers)),
     ];
     together(parts).await
+}
+
+/// Reads what task definitions refer to in a Region where nothing runs: the images that they name.
+pub(crate) async fn of_definitions(session: &Session, api: &Api, definitions: &Inventory) -> Inventory {
+    if !ecr::names_images(api, definitions) {
+        return Inventory::default();
+    }
+    ecr::collect(api, &session.wire(&ecr::SERVICE, api.region().as_str()), definitions).await
 }
 
 /// Load balancers, then the web ACLs of those of them that need one.

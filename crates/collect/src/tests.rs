@@ -50,6 +50,7 @@ fn account() -> Replay {
                 "containerDefinitions": [{"name": "web", "environment": [{"name": "AWS_ACCESS_KEY_ID", "value": ACCESS_KEY_ID}]}]}}),
         )
         .json("ListAccountSettings", json!({"settings": []}))
+        .json("DescribeRepositories", json!({"repositories": []}))
         .json("GET /clusters", json!({"clusters": []}))
 }
 

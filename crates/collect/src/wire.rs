@@ -5,6 +5,8 @@
 //! retries, timeouts, connections and interceptors are the SDK's; only reading and writing the bodies is done here.
 //! `docs/decisions/0007-wire-client.md` tells what the SDK crates would cost.
 
+mod bound;
+mod download;
 mod endpoint;
 mod input;
 mod output;
@@ -40,6 +42,8 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use input::Ask;
 pub(crate) use output::WireError;
+
+use bound::{Bound, NoRetryOfTooLong};
 
 use crate::api::{Api, Operation};
 use crate::guard::Guard;
@@ -112,12 +116,22 @@ pub(crate) struct Wire {
     region: String,
     host_prefix: String,
     statistics: Statistics,
+    /// Bytes that an answer may have.
+    limit: u64,
 }
+
+/// Bytes that an answer may have: more than any page of AWS.
+const ANSWER_LIMIT: u64 = 64 << 20;
 
 impl Wire {
     pub(crate) fn new(sdk: &SdkConfig, service: &'static Service, region: &str, statistics: Statistics) -> Self {
         let (region, host_prefix) = (service.region(region).to_owned(), String::new());
-        Self { service, sdk: sdk.clone(), region, host_prefix, statistics }
+        Self { service, sdk: sdk.clone(), region, host_prefix, statistics, limit: ANSWER_LIMIT }
+    }
+
+    /// The same client, whose answers may have so many bytes.
+    pub(crate) fn with_limit(&self, limit: u64) -> Self {
+        Self { limit, ..self.clone() }
     }
 
     /// Asks at a host whose name begins with an account, as S3 Control wants it; an endpoint of one's own is asked as it is.
@@ -213,6 +227,8 @@ impl Wire {
             .retry_classifier(TransientErrorClassifier::<WireError>::new())
             .retry_classifier(AwsErrorCodeClassifier::<WireError>::new())
             .retry_classifier(HttpStatusCodeClassifier::default())
+            .retry_classifier(NoRetryOfTooLong)
+            .interceptor(Bound::new(self.limit))
             .interceptor(Guard::new())
             .interceptor(self.statistics.clone())
             .interceptor(RequestInfoInterceptor::new())

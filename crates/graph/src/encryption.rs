@@ -1,6 +1,7 @@
 //! Relations of KMS: which key a reference means, and what uses a key.
 
 use plimsoll_model::aws::ec2::{EbsEncryptionDefaults, Volume};
+use plimsoll_model::aws::ecr::Repository;
 use plimsoll_model::aws::ecs::{Cluster, Service, Task};
 use plimsoll_model::aws::eks;
 use plimsoll_model::aws::kms::Key;
@@ -17,7 +18,7 @@ pub struct KeyUser {
     /// ARN of the resource that uses the key.
     pub arn: String,
     /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `serviceConnect`, `volume`,
-    /// `secret`, `parameter`, `secrets` of Kubernetes.
+    /// `repository`, `secret`, `parameter`, `secrets` of Kubernetes.
     pub purpose: &'static str,
 }
 
@@ -32,9 +33,9 @@ pub const KEY_USE_OPERATIONS: [&str; 15] = [
     "ec2:DescribeVolumes",
     "secretsmanager:ListSecrets",
     "ssm:DescribeParameters",
+    <Repository as Resource>::OPERATION,
     "eks:ListClusters",
     "eks:DescribeCluster",
-    "ecr:DescribeRepositories",
     "logs:DescribeLogGroups",
     "elasticfilesystem:DescribeFileSystems",
     "cloudtrail:DescribeTrails",
@@ -152,6 +153,10 @@ impl Estate<'_> {
         }
         for parameter in self.all::<Parameter>().filter(|parameter| parameter.definitions().next().is_some()) {
             add(parameter.account(), parameter.region(), parameter.data().key_id.as_deref(), &parameter.data().arn, "parameter");
+        }
+        for repository in self.all::<Repository>() {
+            let reference = repository.data().encryption_configuration.as_ref().and_then(|encryption| encryption.kms_key.as_deref());
+            add(repository.account(), repository.region(), reference, &repository.data().repository_arn, "repository");
         }
         for cluster in self.all::<eks::Cluster>() {
             for config in &cluster.data().encryption_config {

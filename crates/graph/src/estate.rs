@@ -2,13 +2,14 @@
 
 use std::sync::OnceLock;
 
-use plimsoll_model::aws::{acm_pca, autoscaling, ec2, ecs, elasticloadbalancing, iam, inspector2, kms, secretsmanager, ssm};
+use plimsoll_model::aws::{acm_pca, autoscaling, ec2, ecr, ecs, elasticloadbalancing, iam, inspector2, kms, secretsmanager, ssm};
 use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
 use rustc_hash::FxHashMap;
 
 use crate::balancing::Balancing;
 use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
+use crate::image::ImageUses;
 use crate::relation::Relation;
 use crate::workload::Workloads;
 use crate::{Closed, Confinement, Coverage, Launch, Link, Missing, Node};
@@ -23,6 +24,7 @@ pub struct Estate<'i> {
     pub(crate) kubernetes: Kubernetes,
     pub(crate) balancing: OnceLock<Balancing>,
     pub(crate) key_uses: OnceLock<KeyUses>,
+    pub(crate) image_uses: OnceLock<ImageUses>,
     pub(crate) latest_revisions: OnceLock<Vec<bool>>,
     pub(crate) workloads: OnceLock<Workloads>,
     pub(crate) settings: FxHashMap<(&'i AccountId, &'i Region, &'i str), &'i str>,
@@ -75,6 +77,8 @@ ids! {
     nat_gateways: ec2::NatGateway,
     instances: ec2::Instance,
     images: ec2::Image,
+    repositories: ecr::Repository,
+    container_images: ecr::Image,
     roles: iam::Role,
     policies: iam::Policy,
     instance_profiles: iam::InstanceProfile,
@@ -108,6 +112,7 @@ pub(crate) struct Relations {
     pub(crate) group_services: Relation,
     pub(crate) instance_volumes: Relation,
     pub(crate) role_definitions: Relation,
+    pub(crate) registries: FxHashMap<(AccountId, Region), u32>,
     pub(crate) key_references: FxHashMap<(AccountId, Region, String), u32>,
     pub(crate) protection: crate::protection::Index,
     pub(crate) fleet: crate::fleet::Index,
@@ -135,6 +140,7 @@ impl<'i> Estate<'i> {
             kubernetes: Kubernetes::default(),
             balancing: OnceLock::new(),
             key_uses: OnceLock::new(),
+            image_uses: OnceLock::new(),
             latest_revisions: OnceLock::new(),
             workloads: OnceLock::new(),
             settings: crate::ecs::settings(inventory),
@@ -145,6 +151,7 @@ impl<'i> Estate<'i> {
         crate::network::relate(&mut estate);
         crate::eks::relate(&mut estate);
         crate::encryption::relate(&mut estate);
+        crate::image::relate(&mut estate);
         crate::identity::relate(&mut estate);
         crate::protection::relate(&mut estate);
         crate::fleet::relate(&mut estate);

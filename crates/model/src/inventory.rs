@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{
-    acm_pca, autoscaling, cloudtrail, cloudwatch, ec2, ecs, eks, elasticfilesystem, elasticloadbalancing, events, guardduty, iam,
-    inspector2, kms, logs, network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, ssm,
+    acm_pca, autoscaling, cloudtrail, cloudwatch, ec2, ecr, ecs, eks, elasticfilesystem, elasticloadbalancing, events, guardduty, iam,
+    inspector2, kms, logs, network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm,
 };
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
@@ -459,6 +459,16 @@ kinds! {
     instance_metadata_defaults: ec2::InstanceMetadataDefaults = "ec2:InstanceMetadataDefaults", "AWS::EC2::InstanceMetadataDefaults",
         "ec2:GetInstanceMetadataDefaults", id: |_r| "", name: |_r| "instance metadata defaults",
         arn: Naming::Made("ec2", "instance-metadata-defaults"), tags: |_r| Vec::new();
+    /// Private registries.
+    registries: ecr::Registry = "ecr:Registry", "AWS::ECR::Registry", "ecr:GetRegistryScanningConfiguration",
+        id: |_r| "", name: |_r| "private registry", arn: Naming::Made("ecr", "registry"), tags: |_r| Vec::new();
+    /// Repositories of private registries.
+    repositories: ecr::Repository = "ecr:Repository", "AWS::ECR::Repository", "ecr:DescribeRepositories",
+        id: |r| &r.repository_arn, name: |r| &r.repository_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Container images in use, and the newest of repositories.
+    container_images: ecr::Image = "ecr:Image", "AWS::ECR::Image", "ecr:DescribeImages",
+        id: |r| &r.image_arn, name: |r| r.image_arn.split_once(":repository/").map_or(r.image_arn.as_str(), |(_, name)| name),
+        arn: Naming::Given, tags: |_r| Vec::new();
     /// IAM roles.
     roles: iam::Role = "iam:Role", "AWS::IAM::Role", "iam:GetAccountAuthorizationDetails",
         id: |r| &r.arn, name: |r| &r.role_name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
@@ -598,6 +608,10 @@ kinds! {
     parameters: ssm::Parameter = "ssm:Parameter", "AWS::SSM::Parameter", "ssm:DescribeParameters",
         id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
     /// Public parameters, by which AWS recommends images.
+    /// Signing profiles of AWS Signer.
+    signing_profiles: signer::SigningProfile = "signer:SigningProfile", "AWS::Signer::SigningProfile", "signer:ListSigningProfiles",
+        id: |r| &r.arn, name: |r| &r.profile_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Parameters that AWS publishes.
     public_parameters: ssm::PublicParameter = "ssm:PublicParameter", "AWS::SSM::PublicParameter", "ssm:GetParameters",
         id: |r| &r.name, name: |r| &r.name, arn: Naming::Made("ssm", "parameter"), tags: |_r| Vec::new();
     /// Container hosts that Systems Manager manages.
@@ -611,7 +625,7 @@ kinds! {
 impl Inventory {
     /// Whether there are clusters, and so something to judge.
     pub fn has_containers(&self) -> bool {
-        !self.clusters.is_empty()
+        !self.clusters.is_empty() || !self.eks_clusters.is_empty()
     }
 
     /// Whether there are no resources.

@@ -9,6 +9,7 @@ mod diagnosis;
 mod exception;
 mod finding;
 mod host_image;
+mod image_reference;
 mod inventory;
 pub mod policy;
 mod responsibility;
@@ -26,6 +27,7 @@ pub use finding::{
     Summary, finding_id,
 };
 pub use host_image::{DEFAULT_HOST_IMAGE, is_bottlerocket_image, recommended_parameter};
+pub use image_reference::{ImageReference, PrivateRegistry};
 pub use inventory::{CallStatistics, Header, Holds, Inventory, Located, Resource, Scope, resource_schemas};
 pub use responsibility::{
     Item, ItemState, LaunchKind, Matrix, MatrixEvidence, MatrixRow, MatrixSummary, Party, StateCounts, Workload, WorkloadRows,

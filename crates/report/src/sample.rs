@@ -271,7 +271,7 @@ pub(crate) fn result() -> ScanResult {
 }
 
 fn operations() -> BTreeMap<String, CallStatistics> {
-    let cost = |calls, throttled, waited_ms| CallStatistics { calls, throttled, waited_ms };
+    let cost = |calls, throttled, waited_ms| CallStatistics { calls, throttled, waited_ms, cached: 0 };
     BTreeMap::from([
         ("ecs:DescribeServices".to_owned(), cost(1_200, 3, 74_120)),
         ("ecs:ListClusters".to_owned(), cost(33, 0, 380)),

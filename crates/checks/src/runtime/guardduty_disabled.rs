@@ -27,7 +27,7 @@ pub(crate) const CHECK: Check = Check {
 };
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
-    for (account, region) in estate.container_places() {
+    for (account, region) in estate.places_of_containers() {
         match estate.detector(account, region) {
             Ok(Some(detector)) => verdicts.judge(detector, judge(detector.data(), account, region)),
             Ok(None) => {

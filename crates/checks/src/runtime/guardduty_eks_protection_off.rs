@@ -1,9 +1,11 @@
 //! Reads the features of GuardDuty where EKS clusters are, and how it covers them. Yields one verdict for each account and
 //! Region with an EKS cluster.
 
+use std::collections::BTreeSet;
+
 use plimsoll_graph::{Estate, Node};
 use plimsoll_model::aws::guardduty::{CoverageEksClusterDetails, CoverageResource, Detector};
-use plimsoll_model::Severity;
+use plimsoll_model::{AccountId, Region, Severity};
 use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, fsbp, nist, pci};
@@ -34,7 +36,8 @@ pub(crate) const CHECK: Check = Check {
 };
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
-    for (account, region) in estate.places_of_kubernetes() {
+    let places: BTreeSet<(&AccountId, &Region)> = estate.eks_clusters().map(|cluster| (cluster.account(), cluster.region())).collect();
+    for (account, region) in places {
         match estate.detector(account, region) {
             Ok(Some(detector)) => verdicts.judge(detector, judge(detector)),
             Ok(None) => {
@@ -60,7 +63,8 @@ fn judge(detector: Node<'_, Detector>) -> Judgement {
     }
     let uncovered: Vec<&CoverageResource> =
         detector.coverage().map(|covered| covered.data()).filter(|covered| is_uncovered(covered)).collect();
-    let evidence = json!({"Features": configuration.features, "coverage": uncovered.iter().map(|covered| shown(covered)).collect::<Vec<_>>()});
+    let evidence =
+        json!({"Features": configuration.features, "coverage": uncovered.iter().map(|covered| shown(covered)).collect::<Vec<_>>()});
     if !off.is_empty() {
         let message = format!("GuardDuty does not watch the EKS clusters in {} whole: {}", detector.region(), listed(&off));
         return fail(message, evidence).verdict();

@@ -1,6 +1,7 @@
 //! Answers of the ECS API flow in as the SDK's types; the model's types flow out.
 
 use aws_sdk_ecs::types;
+use plimsoll_model::aws::ecr::CPU_ARCHITECTURE;
 use plimsoll_model::aws::ecs;
 use plimsoll_secrets::Detector;
 
@@ -237,6 +238,10 @@ pub(super) fn task(detector: &Detector, from: types::Task) -> ecs::Task {
                 value: detail.value.unwrap_or_default(),
             }),
         }),
+        attributes: each(from.attributes, |attribute| ecs::Attribute { name: attribute.name, value: attribute.value })
+            .into_iter()
+            .filter(|attribute| attribute.name == CPU_ARCHITECTURE)
+            .collect(),
         containers: each(from.containers, container),
         overrides: from.overrides.map(|overrides| task_override(detector, overrides)),
         fargate_ephemeral_storage: from

@@ -396,6 +396,9 @@ aws! {
         pub availability_zone: Option<String>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub attachments: Vec<Attachment>,
+        /// Of the attributes `ecs.cpu-architecture`.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub attributes: Vec<Attribute>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub containers: Vec<Container>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -580,6 +583,8 @@ aws! {
     ContainerDefinition {
         pub name: String,
         pub image: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub version_consistency: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub cpu: Option<i32>,
         #[serde(skip_serializing_if = "Option::is_none")]
