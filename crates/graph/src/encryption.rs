@@ -5,6 +5,8 @@ use plimsoll_model::aws::ecr::Repository;
 use plimsoll_model::aws::ecs::{Cluster, Service, Task};
 use plimsoll_model::aws::eks;
 use plimsoll_model::aws::kms::Key;
+use plimsoll_model::aws::secretsmanager::Secret;
+use plimsoll_model::aws::ssm::Parameter;
 use plimsoll_model::{AccountId, Arn, Gap, Region, Resource};
 use rustc_hash::FxHashMap;
 
@@ -16,7 +18,7 @@ pub struct KeyUser {
     /// ARN of the resource that uses the key.
     pub arn: String,
     /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `serviceConnect`, `volume`,
-    /// `repository`, `secrets` of Kubernetes.
+    /// `repository`, `secret`, `parameter`, `secrets` of Kubernetes.
     pub purpose: &'static str,
 }
 
@@ -29,12 +31,12 @@ pub const KEY_USE_OPERATIONS: [&str; 15] = [
     "ecs:ListServices",
     "ecs:DescribeServices",
     "ec2:DescribeVolumes",
+    "secretsmanager:ListSecrets",
+    "ssm:DescribeParameters",
     <Repository as Resource>::OPERATION,
     "eks:ListClusters",
     "eks:DescribeCluster",
     "logs:DescribeLogGroups",
-    "secretsmanager:ListSecrets",
-    "ssm:DescribeParameters",
     "elasticfilesystem:DescribeFileSystems",
     "cloudtrail:DescribeTrails",
 ];
@@ -144,6 +146,13 @@ impl Estate<'_> {
         }
         for volume in self.all::<Volume>() {
             add(volume.account(), volume.region(), volume.data().kms_key_id.as_deref(), &volume.arn(), "volume");
+        }
+        // Only what task definitions name is a secret of containers.
+        for secret in self.all::<Secret>().filter(|secret| secret.definitions().next().is_some()) {
+            add(secret.account(), secret.region(), secret.data().kms_key_id.as_deref(), &secret.data().arn, "secret");
+        }
+        for parameter in self.all::<Parameter>().filter(|parameter| parameter.definitions().next().is_some()) {
+            add(parameter.account(), parameter.region(), parameter.data().key_id.as_deref(), &parameter.data().arn, "parameter");
         }
         for repository in self.all::<Repository>() {
             let reference = repository.data().encryption_configuration.as_ref().and_then(|encryption| encryption.kms_key.as_deref());

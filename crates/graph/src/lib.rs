@@ -9,13 +9,16 @@ mod ecs;
 mod eks;
 mod encryption;
 mod estate;
+mod fleet;
 mod identity;
 mod image;
 mod link;
 mod network;
 mod node;
-
+mod places;
+mod protection;
 mod relation;
+mod vault;
 mod workload;
 
 pub use address::{exceed_prefix, is_public_range};

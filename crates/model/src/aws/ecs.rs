@@ -110,6 +110,14 @@ aws! {
         pub managed_termination_protection: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub managed_draining: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub managed_scaling: Option<ManagedScaling>,
+    }
+
+    /// `ManagedScaling`.
+    ManagedScaling {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub status: Option<String>,
     }
 
     /// `ManagedInstancesProvider`.
