@@ -417,7 +417,8 @@ fn allowed(account: &Value) -> BTreeSet<&str> {
 }
 
 fn declared() -> BTreeSet<&'static str> {
-    plimsoll_collect::operations().iter().map(|operation| operation.permission).collect()
+    let further = plimsoll_collect::further_permissions().iter().map(|(_, action)| *action);
+    plimsoll_collect::operations().iter().map(|operation| operation.permission).chain(further).collect()
 }
 
 #[test]

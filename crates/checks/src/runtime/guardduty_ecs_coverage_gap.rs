@@ -3,7 +3,7 @@
 
 use plimsoll_graph::{Node, Unknown};
 use plimsoll_model::Severity;
-use plimsoll_model::aws::ecs::{Cluster, Task};
+use plimsoll_model::aws::ecs::{Cluster, Container, Task};
 use plimsoll_model::aws::guardduty::CoverageResource;
 use serde_json::{Value, json};
 
@@ -41,8 +41,6 @@ pub(crate) const CHECK: Check = Check {
     evaluate: |estate, verdicts| verdicts.each(estate.active_clusters(), judge),
 };
 
-/// What the name of the container begins with that GuardDuty adds to Fargate tasks.
-const AGENT: &str = "aws-guardduty-agent";
 /// Tasks that evidence names.
 const SHOWN: usize = 20;
 
@@ -102,7 +100,7 @@ fn judge(cluster: Node<'_, Cluster>) -> Judgement {
 }
 
 fn has_agent(task: Node<'_, Task>) -> bool {
-    task.data().containers.iter().any(|container| container.name.starts_with(AGENT))
+    task.data().containers.iter().any(|container| container.name.starts_with(Container::GUARDDUTY_AGENT))
 }
 
 fn evidence(coverage: Option<Node<'_, CoverageResource>>, without_agent: &[&str]) -> Value {

@@ -839,3 +839,15 @@ impl ServiceConnectService {
         authority.aws_pca_authority_arn.as_deref().filter(|arn| !arn.is_empty())
     }
 }
+
+impl Container {
+    /// What GuardDuty calls the container that it adds to Fargate tasks (GuardDuty user guide, "Runtime Monitoring").
+    pub const GUARDDUTY_AGENT: &'static str = "aws-guardduty-agent";
+    /// What ECS calls the proxy of Service Connect (ECS developer guide, "Service Connect").
+    pub const SERVICE_CONNECT: &'static str = "ecs-service-connect-";
+
+    /// Whether AWS put the container into the task: its image is AWS's affair.
+    pub fn is_added_by_aws(&self) -> bool {
+        [Self::GUARDDUTY_AGENT, Self::SERVICE_CONNECT].iter().any(|name| self.name.starts_with(name))
+    }
+}
