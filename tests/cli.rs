@@ -433,7 +433,8 @@ fn the_policy_only_reads() {
 
 #[test]
 fn the_policy_allows_what_collectors_declare() {
-    let declared: BTreeSet<&str> = plimsoll_collect::operations().iter().map(|operation| operation.permission).collect();
+    let mut declared: BTreeSet<&str> = plimsoll_collect::operations().iter().map(|operation| operation.permission).collect();
+    declared.extend(plimsoll_collect::further_permissions().iter().map(|(_, action)| action));
     let policy = policy();
     assert_eq!(policy.iter().map(|(action, _)| action.as_str()).collect::<BTreeSet<_>>(), declared);
     assert_eq!(policy.len(), declared.len());

@@ -252,7 +252,7 @@ pub(crate) fn is_fargate_linux(task: Node<'_, Task>) -> Result<bool, Unknown> {
 /// The minor version of a version of Kubernetes: 33 of `1.33`; `None` for what is not Kubernetes 1.
 pub(crate) fn kubernetes_minor(version: &str) -> Option<u32> {
     let mut parts = version.split('.');
-    if parts.next()?.trim_start_matches('v') != "1" { None } else { parts.next()?.parse().ok() }
+    if parts.next()? == "1" { parts.next()?.parse().ok() } else { None }
 }
 
 /// Whole days from one instant to another, less than none when it lies before.

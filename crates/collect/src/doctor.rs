@@ -249,7 +249,6 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
     let trail = format!("arn:aws:cloudtrail:us-east-1:{account}:trail/{NOBODY}");
     let store = format!("arn:aws:cloudtrail:us-east-1:{account}:eventdatastore/{NO_KEY}");
     let balancing = format!("arn:aws:elasticloadbalancing:us-east-1:{account}");
-    let principal = format!("arn:aws:iam::{account}:role/{NOBODY}");
     match (operation.service, operation.name) {
         ("ecs", "DescribeClusters") => members(json!({"clusters": [NOBODY]})),
         ("ecs", "DescribeServices") => members(json!({"cluster": NOBODY, "services": [NOBODY]})),
@@ -297,33 +296,7 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
             })
         }
         ("signer", _) => Some(Ask::get(&["signing-profiles"]).query("maxResults", "1").into()),
-        ("eks", name) => {
-            let of_cluster = |rest: &[&str]| Some(Question::from(Ask::get(&[&["clusters", NOBODY], rest].concat())));
-            match name {
-                "ListClusters" => Some(Ask::get(&["clusters"]).query("maxResults", "1").into()),
-                "DescribeCluster" => of_cluster(&[]),
-                "ListNodegroups" => of_cluster(&["node-groups"]),
-                "DescribeNodegroup" => of_cluster(&["node-groups", NOBODY]),
-                "ListFargateProfiles" => of_cluster(&["fargate-profiles"]),
-                "DescribeFargateProfile" => of_cluster(&["fargate-profiles", NOBODY]),
-                "ListAddons" => of_cluster(&["addons"]),
-                "DescribeAddon" => of_cluster(&["addons", NOBODY]),
-                "ListAccessEntries" => of_cluster(&["access-entries"]),
-                "DescribeAccessEntry" => of_cluster(&["access-entries", &principal]),
-                "ListAssociatedAccessPolicies" => of_cluster(&["access-entries", &principal, "access-policies"]),
-                "ListPodIdentityAssociations" => of_cluster(&["pod-identity-associations"]),
-                "DescribePodIdentityAssociation" => of_cluster(&["pod-identity-associations", "a-00000000000000000"]),
-                "ListIdentityProviderConfigs" => of_cluster(&["identity-provider-configs"]),
-                "DescribeIdentityProviderConfig" => {
-                    let config = json!({"identityProviderConfig": {"type": "oidc", "name": NOBODY}});
-                    Some(Ask::post(&["clusters", NOBODY, "identity-provider-configs", "describe"], config).into())
-                }
-                "ListInsights" => Some(Ask::post(&["clusters", NOBODY, "insights"], json!({"maxResults": 1})).into()),
-                "DescribeClusterVersions" => Some(Ask::get(&["cluster-versions"]).query("maxResults", "1").into()),
-                "DescribeAddonVersions" => Some(Ask::get(&["addons", "supported-versions"]).query("maxResults", "1").into()),
-                _ => None,
-            }
-        }
+        ("eks", name) => ask_kubernetes(name, account),
         ("elasticfilesystem", name) => {
             const NO_SYSTEM: &str = "fs-00000000000000000";
             let version = "2015-02-01";
@@ -406,4 +379,34 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("ssm", _) => members(json!({"InstanceIds": ["i-00000000000000000"]})),
         _ => None,
     }
+}
+
+/// The same for the operations of EKS, all of which but three are about one cluster.
+fn ask_kubernetes(operation: &str, account: &str) -> Option<Question> {
+    let principal = format!("arn:aws:iam::{account}:role/{NOBODY}");
+    let config = || json!({"identityProviderConfig": {"type": "oidc", "name": NOBODY}});
+    let path: &[&str] = match operation {
+        "ListClusters" => return Some(Ask::get(&["clusters"]).query("maxResults", "1").into()),
+        "DescribeClusterVersions" => return Some(Ask::get(&["cluster-versions"]).query("maxResults", "1").into()),
+        "DescribeAddonVersions" => return Some(Ask::get(&["addons", "supported-versions"]).query("maxResults", "1").into()),
+        "ListInsights" => return Some(Ask::post(&["clusters", NOBODY, "insights"], json!({"maxResults": 1})).into()),
+        "DescribeIdentityProviderConfig" => {
+            return Some(Ask::post(&["clusters", NOBODY, "identity-provider-configs", "describe"], config()).into());
+        }
+        "DescribeCluster" => &[],
+        "ListNodegroups" => &["node-groups"],
+        "DescribeNodegroup" => &["node-groups", NOBODY],
+        "ListFargateProfiles" => &["fargate-profiles"],
+        "DescribeFargateProfile" => &["fargate-profiles", NOBODY],
+        "ListAddons" => &["addons"],
+        "DescribeAddon" => &["addons", NOBODY],
+        "ListAccessEntries" => &["access-entries"],
+        "DescribeAccessEntry" => &["access-entries", &principal],
+        "ListAssociatedAccessPolicies" => &["access-entries", &principal, "access-policies"],
+        "ListPodIdentityAssociations" => &["pod-identity-associations"],
+        "DescribePodIdentityAssociation" => &["pod-identity-associations", "a-00000000000000000"],
+        "ListIdentityProviderConfigs" => &["identity-provider-configs"],
+        _ => return None,
+    };
+    Some(Ask::get(&[&["clusters", NOBODY], path].concat()).into())
 }

@@ -347,7 +347,7 @@ mod tests {
                 instance.operator = Some(OperatorResponse { managed: Some(true), principal: Some("eks.amazonaws.com".to_owned()) });
             })
             .instance("other", |instance| {
-                instance.tags = vec![Tag { key: "kubernetes.io/cluster/gone".to_owned(), value: "owned".to_owned() }]
+                instance.tags = vec![Tag { key: "kubernetes.io/cluster/gone".to_owned(), value: "owned".to_owned() }];
             })
             .build()
     }

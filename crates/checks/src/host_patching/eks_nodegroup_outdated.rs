@@ -133,13 +133,12 @@ fn behind_release(group: Node<'_, Nodegroup>) -> Result<(&str, Option<i64>), Unk
         return Ok((recommended, None));
     }
     // Releases of Amazon Linux and Windows end in their date; of others the nodes' images tell it.
-    let (newest, ours) = match (release_date(recommended), release_date(own)) {
-        (Some(newest), Some(ours)) => (newest, Some(ours)),
-        _ => {
-            let newest = parameter.last_modified_date;
-            let newest = newest.ok_or_else(|| undecided(group, "ssm:GetParameters", "NotAnswered", "the parameter tells no date"))?;
-            (newest, oldest_creation(group)?)
-        }
+    let (newest, ours) = if let (Some(newest), Some(ours)) = (release_date(recommended), release_date(own)) {
+        (newest, Some(ours))
+    } else {
+        let newest = parameter.last_modified_date;
+        let newest = newest.ok_or_else(|| undecided(group, "ssm:GetParameters", "NotAnswered", "the parameter tells no date"))?;
+        (newest, oldest_creation(group)?)
     };
     Ok((recommended, ours.map(|ours| days_between(ours, newest))))
 }
@@ -247,7 +246,7 @@ fn judge_addon(addon: Node<'_, Addon>) -> Judgement {
     };
     let offered: &AddonVersion = match addon.default_versions(kubernetes) {
         Link::Found(offered) => offered.data(),
-        missing => return missing.exists().map(|_| Verdict::NotApplicable),
+        missing @ Link::Missing(_) => return missing.exists().map(|_| Verdict::NotApplicable),
     };
     let Some(own) = addon.data().addon_version.as_deref() else {
         return Err(undecided(addon, "eks:DescribeAddon", "NotAnswered", "the add-on tells no addonVersion"));

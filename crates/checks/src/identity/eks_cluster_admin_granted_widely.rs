@@ -181,7 +181,7 @@ fn wrong(entry: Node<'_, AccessEntry>) -> Result<Option<&'static str>, Unknown> 
         Link::Found(role) => role,
         // Nobody can take a role that is gone.
         Link::Missing(Missing::NotFound { .. }) => return Ok(None),
-        missing => return missing.known().map(|_| None),
+        missing @ Link::Missing(_) => return missing.known().map(|_| None),
     };
     if thresholds.is_pipeline_role(principal, role.tags()) {
         return Ok(None);

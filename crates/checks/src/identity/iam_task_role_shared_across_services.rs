@@ -124,7 +124,8 @@ fn profiles<'e>(estate: &'e Estate<'e>) -> FxHashMap<&'e str, Vec<&'e str>> {
 fn judge(one: &Use<'_>, profiles: &[&str], unread: Option<&Gap>) -> Judgement {
     let families = families(&one.services);
     let accounts = service_accounts(one.role);
-    let shared = families.len() > 1 || (!families.is_empty() && !(profiles.is_empty() && accounts.is_empty()));
+    let others = !profiles.is_empty() || !accounts.is_empty();
+    let shared = families.len() > 1 || (!families.is_empty() && others);
     let admitted = if families.is_empty() { Ok(Vec::new()) } else { admitted(one.role) };
     if !shared && admitted.as_ref().is_ok_and(Vec::is_empty) {
         return unread.map_or(Ok(Verdict::Pass), |gap| Err(gap.into()));

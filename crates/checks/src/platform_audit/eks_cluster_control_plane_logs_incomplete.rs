@@ -81,7 +81,7 @@ fn is_read(cluster: Node<'_, Cluster>) -> Result<bool, Unknown> {
     let group = match cluster.log_group() {
         Link::Found(group) => group.data(),
         Link::Missing(Missing::NotFound { .. }) => return Ok(false),
-        missing => return missing.known().map(|_| false),
+        missing @ Link::Missing(_) => return missing.known().map(|_| false),
     };
     match (group.subscription_filters.known(), group.metric_filters.known()) {
         (Ok(filters), _) if !filters.is_empty() => Ok(true),
