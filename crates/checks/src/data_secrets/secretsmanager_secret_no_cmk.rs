@@ -42,7 +42,7 @@ pub(crate) const CHECK: Check = Check {
         text: "Encrypt the secret with a customer managed key.",
         cli: "aws secretsmanager update-secret --secret-id SECRET --kms-key-id KEY",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
@@ -82,9 +82,9 @@ fn is_of_aws<T: Resource>(node: Node<'_, T>, key: Option<&str>) -> Result<bool, 
 #[cfg(test)]
 mod tests {
     use plimsoll_fixture::{Fixture, fixture, injects};
-    use plimsoll_model::Severity;
     use plimsoll_model::aws::kms::Key;
     use plimsoll_model::aws::secretsmanager::Secret;
+    use plimsoll_model::{Seen, Severity};
 
     use super::CHECK;
     use crate::outcome::{Fail, NotApplicable, Pass, Unknown, findings, outcome};
@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn of_aws(key: &mut Key) {
-        if let plimsoll_model::Seen::Known(Some(metadata)) = &mut key.key_metadata {
+        if let Seen::Known(Some(metadata)) = &mut key.key_metadata {
             metadata.key_manager = Some("AWS".to_owned());
         }
     }
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn is_unknown_when_the_key_or_the_secret_was_not_readable() {
-        let unread = secret(Some("secrets")).each(|key: &mut Key| key.key_metadata = Default::default());
+        let unread = secret(Some("secrets")).each(|key: &mut Key| key.key_metadata = Seen::default());
         assert_eq!(outcome(&CHECK, unread), Unknown);
         assert_eq!(outcome(&CHECK, secret(None).without::<Secret>().denied("secretsmanager:ListSecrets")), Unknown);
     }

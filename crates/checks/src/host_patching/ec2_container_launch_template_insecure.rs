@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use plimsoll_graph::{Estate, Link, Node, Unknown};
 use plimsoll_model::aws::autoscaling::AutoScalingGroup;
 use plimsoll_model::aws::ec2::{Image, InstanceMetadataDefaults, LaunchTemplateVersion, ResponseLaunchTemplateData};
+use plimsoll_model::aws::ecs::ContainerInstance;
 use plimsoll_model::{Confidence, Severity};
 use serde_json::{Value, json};
 
@@ -45,7 +46,7 @@ pub(crate) const CHECK: Check = Check {
         cli: "aws ec2 create-launch-template-version --launch-template-id LT --source-version 1 --launch-template-data \
              MetadataOptions={HttpTokens=required,HttpPutResponseHopLimit=1}",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 /// A version and the groups that launch from it.
@@ -182,7 +183,7 @@ fn needs_hops(group: Node<'_, AutoScalingGroup>) -> bool {
     if group.nodegroups().next().is_some() {
         return true;
     }
-    let tasks = group.container_instances().flat_map(|host| host.tasks());
+    let tasks = group.container_instances().flat_map(Node::<'_, ContainerInstance>::tasks);
     let definitions = tasks.filter_map(|task| task.task_definition().found());
     definitions.into_iter().any(|definition| definition.data().network_mode.as_deref().is_none_or(|mode| mode == "bridge"))
 }
@@ -194,7 +195,7 @@ fn shown(version: Node<'_, LaunchTemplateVersion>, groups: &[Node<'_, AutoScalin
         "ImageId": data.and_then(|data| data.image_id.as_deref()),
         "MetadataOptions": data.and_then(|data| data.metadata_options.as_ref()),
         "NetworkInterfaces": data.map(|data| &data.network_interfaces),
-        "AutoScalingGroupNames": groups.iter().map(|group| group.name()).collect::<Vec<_>>(),
+        "AutoScalingGroupNames": groups.iter().map(Node::name).collect::<Vec<_>>(),
     })
 }
 

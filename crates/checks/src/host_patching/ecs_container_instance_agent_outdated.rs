@@ -95,12 +95,12 @@ fn recommendation(instance: Node<'_, Instance>) -> Result<(RecommendedImage, Ver
         Some(image) => recommended_for(image)?,
         None => None,
     };
-    let recommended = match of_family.filter(|image| image.ecs_agent_version.is_some()) {
-        Some(image) => Some(image),
-        None => {
-            let parameter = instance.estate().public_parameter(instance.account(), instance.region(), DEFAULT_HOST_IMAGE).known()?;
-            parameter.data().recommended_image()
-        }
+    let of_family = of_family.filter(|image| image.ecs_agent_version.is_some());
+    let recommended = if of_family.is_some() {
+        of_family
+    } else {
+        let parameter = instance.estate().public_parameter(instance.account(), instance.region(), DEFAULT_HOST_IMAGE).known()?;
+        parameter.data().recommended_image()
     };
     let version = recommended.and_then(|image| Some((parsed(image.ecs_agent_version.as_deref()?)?, image)));
     version

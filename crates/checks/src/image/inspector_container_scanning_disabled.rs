@@ -38,7 +38,7 @@ pub(crate) const CHECK: Check = Check {
                  be declared in configuration.",
     why: "Known vulnerabilities in images and hosts stay where they are, because nobody is told of them.",
     remediation: Remediation { text: "Enable Inspector for ECR and EC2.", cli: "aws inspector2 enable --resource-types ECR EC2" },
-    evaluate: evaluate,
+    evaluate,
 };
 
 /// What is there to scan in a place.
@@ -126,7 +126,7 @@ fn evidence(state: &AccountState, scannable: &Scannable<'_>) -> Value {
 mod tests {
     use plimsoll_fixture::{Fixture, fixture};
     use plimsoll_model::Severity;
-    use plimsoll_model::aws::inspector2::AccountState;
+    use plimsoll_model::aws::inspector2::{AccountState, ResourceState};
 
     use super::CHECK;
     use crate::outcome::{Fail, NotApplicable, Pass, Unknown, outcome};
@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn off(state: &mut AccountState) {
-        state.resource_state = Default::default();
+        state.resource_state = ResourceState::default();
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use plimsoll_graph::{Estate, Link, Node};
 use plimsoll_model::aws::ec2::Instance;
+use plimsoll_model::aws::ecs::ContainerInstance;
 use plimsoll_model::aws::guardduty::{Detector, Finding};
 use plimsoll_model::{PathStep, Severity};
 use serde_json::json;
@@ -31,7 +32,7 @@ pub(crate) const CHECK: Check = Check {
         text: "Investigate, contain the task or pod, and archive the finding after closure.",
         cli: "aws guardduty get-findings --detector-id ID --finding-ids FINDING",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 /// The types of resources that are containers or run them.
@@ -119,7 +120,10 @@ fn failure(finding: Node<'_, Finding>, severity: Severity) -> Failure {
     step(resource.eks_cluster_details.as_ref().and_then(|cluster| cluster.arn.as_ref()), "is affected");
     if let Some(instance) = finding.instance().and_then(Link::found) {
         path.push(PathStep { arn: instance.arn().into_owned(), via: "hosts".to_owned() });
-        let tasks = instance.container_instances().flat_map(|host| host.tasks()).filter(|task| task.data().last_status == "RUNNING");
+        let tasks = instance
+            .container_instances()
+            .flat_map(Node::<'_, ContainerInstance>::tasks)
+            .filter(|task| task.data().last_status == "RUNNING");
         path.extend(tasks.take(10).map(|task| PathStep { arn: task.data().task_arn.clone(), via: "runs there".to_owned() }));
     }
     let evidence = json!({

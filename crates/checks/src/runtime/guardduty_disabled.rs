@@ -23,7 +23,7 @@ pub(crate) const CHECK: Check = Check {
     fails_when: "ListDetectors is empty or Status is DISABLED in a Region with an ACTIVE ECS cluster or EKS cluster.",
     why: "Nobody looks at DNS, network and API activity for signs of attack: stolen credentials and mining go unnoticed until they cost.",
     remediation: Remediation { text: "Enable GuardDuty in every Region in use.", cli: "aws guardduty create-detector --enable" },
-    evaluate: evaluate,
+    evaluate,
 };
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {

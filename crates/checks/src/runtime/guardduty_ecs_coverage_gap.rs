@@ -58,7 +58,7 @@ fn judge(cluster: Node<'_, Cluster>) -> Judgement {
         reasons.push("the tag GuardDutyManaged keeps it out".to_owned());
     }
     match cluster.estate().account_setting(cluster.account(), cluster.region(), "guardDutyActivate") {
-        Ok(Some(value)) if matches!(value, "off" | "disabled") => reasons.push("guardDutyActivate is off".to_owned()),
+        Ok(Some("off" | "disabled")) => reasons.push("guardDutyActivate is off".to_owned()),
         Ok(_) => {}
         Err(unknown) => unread = Some(unknown),
     }

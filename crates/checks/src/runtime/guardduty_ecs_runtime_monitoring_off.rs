@@ -42,7 +42,7 @@ pub(crate) const CHECK: Check = Check {
         cli: "aws guardduty update-detector --detector-id ID --features \
              '[{\"Name\":\"RUNTIME_MONITORING\",\"Status\":\"ENABLED\",\"AdditionalConfiguration\":[{\"Name\":\"ECS_FARGATE_AGENT_MANAGEMENT\",\"Status\":\"ENABLED\"},{\"Name\":\"EC2_AGENT_MANAGEMENT\",\"Status\":\"ENABLED\"}]}]'",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 const FEATURE: &str = "RUNTIME_MONITORING";

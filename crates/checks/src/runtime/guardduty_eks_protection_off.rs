@@ -32,7 +32,7 @@ pub(crate) const CHECK: Check = Check {
         cli: "aws guardduty update-detector --detector-id ID --features \
              '[{\"Name\":\"EKS_AUDIT_LOGS\",\"Status\":\"ENABLED\"},{\"Name\":\"RUNTIME_MONITORING\",\"Status\":\"ENABLED\",\"AdditionalConfiguration\":[{\"Name\":\"EKS_ADDON_MANAGEMENT\",\"Status\":\"ENABLED\"}]}]'",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
