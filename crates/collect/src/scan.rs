@@ -16,7 +16,7 @@ use crate::error::CollectError;
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::sts::Caller;
-use crate::{Interrupt, Settings, ec2, ecs, iam, kms, regions, sts, surroundings};
+use crate::{Interrupt, Settings, cloudtrail, ec2, ecs, iam, kms, regions, sts, surroundings};
 
 /// Regions that are read at a time; most have nothing to read.
 const REGIONS_AT_ONCE: usize = 16;
@@ -96,6 +96,9 @@ impl Scan<'_> {
         });
         regional.absorb(principals);
         iam::access_keys(&global, &iam, &mut regional).await;
+        if cloudtrail::wants_stores(&regional) {
+            regional.absorb(self.stores(&regions).await);
+        }
         inventory.absorb(regional);
         inventory.gaps.extend(global.take_gaps());
         Ok((inventory, regions))
@@ -105,6 +108,23 @@ impl Scan<'_> {
         let principals = iam::collect(api, client).await;
         api.finish();
         principals
+    }
+
+    /// The stores of CloudTrail Lake, of which each records perhaps all Regions and is listed in one.
+    async fn stores(&self, regions: &[String]) -> Inventory {
+        let read = stream::iter(regions).map(|name| async move {
+            let api = self.api(Region::new(name));
+            let mut stores = cloudtrail::stores(&api, &self.session.wire(&cloudtrail::SERVICE, name)).await;
+            stores.gaps.extend(api.take_gaps());
+            api.finish();
+            stores
+        });
+        read.buffer_unordered(REGIONS_AT_ONCE)
+            .fold(Inventory::default(), |mut all, one| async {
+                all.absorb(one);
+                all
+            })
+            .await
     }
 
     async fn region(&self, name: &str) -> Inventory {

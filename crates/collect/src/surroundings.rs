@@ -22,14 +22,13 @@ pub(crate) async fn triggers(session: &Session, api: &Api, containers: &Inventor
 /// Reads what the containers of a Region refer to. Everything here is read side by side; requests are bounded by [`Api`].
 pub(crate) async fn collect(session: &Session, api: &Api, containers: &Inventory) -> Inventory {
     let region = api.region().as_str();
-    let cloudtrail = session.wire(&cloudtrail::SERVICE, region);
     let elasticfilesystem = session.wire(&elasticfilesystem::SERVICE, region);
     let network_firewall = session.wire(&network_firewall::SERVICE, region);
     let route53resolver = session.wire(&route53resolver::SERVICE, region);
     let secretsmanager = session.wire(&secretsmanager::SERVICE, region);
     let parts: Vec<LocalBoxFuture<'_, Inventory>> = vec![
         // In the order of the services' names.
-        Box::pin(cloudtrail::collect(api, &cloudtrail, containers)),
+        Box::pin(cloudtrail::collect(api, |region| session.wire(&cloudtrail::SERVICE, region), containers)),
         Box::pin(elasticfilesystem::collect(api, &elasticfilesystem, containers)),
         Box::pin(network_firewall::collect(api, &network_firewall)),
         Box::pin(route53resolver::collect(api, &route53resolver)),
