@@ -35,6 +35,10 @@ pub const FRAMEWORKS: &[Framework] = &[
 ];
 
 const FSBP: &[(&str, &str)] = &[
+    ("CloudTrail.1", "A trail records management events of all Regions"),
+    ("CloudTrail.2", "Trails are encrypted with KMS keys"),
+    ("CloudTrail.4", "Trails validate their log files"),
+    ("CloudTrail.6", "The buckets of trails are not public"),
     ("EC2.2", "Default security groups of VPCs let no traffic in or out"),
     ("EC2.3", "Attached EBS volumes are encrypted at rest"),
     ("EC2.6", "Flow logs are on in every VPC"),
@@ -60,9 +64,15 @@ const FSBP: &[(&str, &str)] = &[
 
 const CIS_AWS: &[(&str, &str)] = &[
     ("3.0.0/2.2.1", "EBS volumes are encrypted by default in every Region"),
+    ("3.0.0/3.1", "A trail records management events of all Regions"),
+    ("3.0.0/3.2", "Trails validate their log files"),
+    ("3.0.0/3.5", "Trails are encrypted with KMS keys"),
     ("3.0.0/3.6", "Symmetric customer managed keys are rotated"),
     ("3.0.0/3.7", "Flow logs are on in every VPC"),
     ("3.0.0/5.6", "Instances allow only version 2 of the instance metadata service"),
+    ("5.0.0/3.1", "A trail records management events of all Regions"),
+    ("5.0.0/3.2", "Trails validate their log files"),
+    ("5.0.0/3.5", "Trails are encrypted with KMS keys"),
     ("5.0.0/3.6", "Symmetric customer managed keys are rotated"),
     ("5.0.0/3.7", "Flow logs are on in every VPC"),
     ("5.0.0/5.1.1", "EBS volumes are encrypted by default in every Region"),
@@ -100,6 +110,7 @@ const NIST: &[(&str, &str)] = &[
     ("AU-3", "Content of Audit Records"),
     ("AU-5", "Response to Audit Logging Process Failures"),
     ("AU-6", "Audit Record Review, Analysis, and Reporting"),
+    ("AU-9", "Protection of Audit Information"),
     ("AU-12", "Audit Record Generation"),
     ("CM-6", "Configuration Settings"),
     ("CM-7", "Least Functionality"),
@@ -142,5 +153,7 @@ const PCI_DSS: &[(&str, &str)] = &[
     ("8.6.1", "Interactive use of system and application accounts is controlled"),
     ("8.6.2", "Passwords of system and application accounts are not hard-coded"),
     ("10.2.1", "Audit logs are on for all systems"),
+    ("10.3.2", "Audit logs are protected against changes"),
     ("10.3.3", "Audit logs are backed up promptly to a place where they are hard to alter"),
+    ("10.3.4", "Changes of audit logs are noticed"),
 ];

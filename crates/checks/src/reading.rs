@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use plimsoll_graph::{Estate, Node, Unknown};
+use plimsoll_graph::{Estate, Node, Place, Unknown};
 use plimsoll_model::aws::ec2::{Instance, IpPermission};
 use plimsoll_model::aws::ecs::{
     ContainerDefinition, ContainerInstance, ContainerOverride, MountPoint, Screened, Task, TaskDefinition, Volume,
@@ -416,6 +416,13 @@ pub(crate) fn each_host_instance<'e>(estate: &'e Estate<'e>, verdicts: &mut Verd
             Err(unknown) => Err(unknown),
         };
         verdicts.judge(instance, judgement);
+    }
+}
+
+/// Judges each account and Region with containers as a whole, as of resources of type `T`.
+pub(crate) fn each_place<'e, T: Resource>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>, judge: impl Fn(Place<'e>) -> Judgement) {
+    for &place in estate.container_places() {
+        verdicts.judge_place::<T>(place, judge(place));
     }
 }
 

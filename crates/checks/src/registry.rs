@@ -2,6 +2,14 @@
 
 use crate::check::Check;
 
+#[path = "platform_audit/cloudtrail_fargate_key_use_not_seen.rs"]
+mod cloudtrail_fargate_key_use_not_seen;
+#[path = "platform_audit/cloudtrail_integrity_weak.rs"]
+mod cloudtrail_integrity_weak;
+#[path = "platform_audit/cloudtrail_kms_events_excluded.rs"]
+mod cloudtrail_kms_events_excluded;
+#[path = "platform_audit/cloudtrail_not_recording_all_regions.rs"]
+mod cloudtrail_not_recording_all_regions;
 #[path = "host_patching/ec2_container_host_imdsv1_allowed.rs"]
 mod ec2_container_host_imdsv1_allowed;
 #[path = "network/ec2_container_host_public_ip.rs"]
@@ -113,6 +121,10 @@ mod vpc_flow_logs_without_container_fields;
 
 /// Every check, by id.
 pub const CHECKS: &[&Check] = &[
+    &cloudtrail_fargate_key_use_not_seen::CHECK,
+    &cloudtrail_integrity_weak::CHECK,
+    &cloudtrail_kms_events_excluded::CHECK,
+    &cloudtrail_not_recording_all_regions::CHECK,
     &ec2_container_host_imdsv1_allowed::CHECK,
     &ec2_container_host_public_ip::CHECK,
     &ec2_container_host_user_data_secret::CHECK,

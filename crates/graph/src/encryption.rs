@@ -1,8 +1,13 @@
 //! Relations of KMS: which key a reference means, and what uses a key.
 
+use plimsoll_model::aws::cloudtrail::{EventDataStore, Trail};
 use plimsoll_model::aws::ec2::{EbsEncryptionDefaults, Volume};
 use plimsoll_model::aws::ecs::{Cluster, Service, Task};
+use plimsoll_model::aws::elasticfilesystem::FileSystem;
 use plimsoll_model::aws::kms::Key;
+use plimsoll_model::aws::logs::LogGroup;
+use plimsoll_model::aws::rds::{DbCluster, DbInstance};
+use plimsoll_model::aws::s3::Bucket;
 use plimsoll_model::{AccountId, Arn, Gap, Region, Resource};
 use rustc_hash::FxHashMap;
 
@@ -13,7 +18,8 @@ use crate::{Estate, Link, Missing, Node, Unknown};
 pub struct KeyUser {
     /// ARN of the resource that uses the key.
     pub arn: String,
-    /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `volume`.
+    /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `volume`, `logGroup`,
+    /// `trail`, `eventDataStore`, `fileSystem`, `database`, `bucket`.
     pub purpose: &'static str,
 }
 
@@ -26,15 +32,18 @@ pub const KEY_USE_OPERATIONS: [&str; 15] = [
     "ecs:ListServices",
     "ecs:DescribeServices",
     "ec2:DescribeVolumes",
+    "logs:DescribeLogGroups",
+    "elasticfilesystem:DescribeFileSystems",
+    "cloudtrail:DescribeTrails",
     "eks:ListClusters",
     "eks:DescribeCluster",
     "ecr:DescribeRepositories",
-    "logs:DescribeLogGroups",
     "secretsmanager:ListSecrets",
     "ssm:DescribeParameters",
-    "elasticfilesystem:DescribeFileSystems",
-    "cloudtrail:DescribeTrails",
 ];
+
+/// Those of them that ask for one resource at a time, so that the gap of one may hide a use.
+const BY_RESOURCE: [&str; 2] = ["logs:DescribeLogGroups", "elasticfilesystem:DescribeFileSystems"];
 
 /// Users by position of the key.
 pub(crate) type KeyUses = FxHashMap<u32, Vec<KeyUser>>;
@@ -137,12 +146,39 @@ impl Estate<'_> {
         for volume in self.all::<Volume>() {
             add(volume.account(), volume.region(), volume.data().kms_key_id.as_deref(), &volume.arn(), "volume");
         }
+        self.each_reference(&mut add);
         #[expect(clippy::iter_over_hash_type, reason = "each list is put in order on its own")]
         for list in uses.values_mut() {
             list.sort();
             list.dedup();
         }
         uses
+    }
+
+    /// The references of what surrounds the containers.
+    fn each_reference(&self, add: &mut impl FnMut(&AccountId, &Region, Option<&str>, &str, &'static str)) {
+        for group in self.all::<LogGroup>() {
+            add(group.account(), group.region(), group.data().kms_key_id.as_deref(), &group.arn(), "logGroup");
+        }
+        for trail in self.all::<Trail>() {
+            add(trail.account(), trail.region(), trail.data().kms_key_id.as_deref(), &trail.arn(), "trail");
+        }
+        for store in self.all::<EventDataStore>() {
+            add(store.account(), store.region(), store.data().kms_key_id.as_deref(), &store.arn(), "eventDataStore");
+        }
+        for files in self.all::<FileSystem>() {
+            add(files.account(), files.region(), files.data().kms_key_id.as_deref(), &files.arn(), "fileSystem");
+        }
+        for database in self.all::<DbCluster>() {
+            add(database.account(), database.region(), database.data().kms_key_id.as_deref(), &database.arn(), "database");
+        }
+        for database in self.all::<DbInstance>() {
+            add(database.account(), database.region(), database.data().kms_key_id.as_deref(), &database.arn(), "database");
+        }
+        for bucket in self.all::<Bucket>() {
+            let reference = bucket.data().key_reference(bucket.region()).map(String::as_str);
+            add(bucket.account(), bucket.region(), reference, &bucket.arn(), "bucket");
+        }
     }
 }
 
@@ -197,7 +233,10 @@ impl<'e> Node<'e, Key> {
 
     /// The first gap among [`KEY_USE_OPERATIONS`]; `None` when all of them were carried out.
     pub fn unread_users(self) -> Option<Gap> {
-        KEY_USE_OPERATIONS.into_iter().find_map(|operation| self.estate.coverage().check(self.account(), self.region(), operation).err())
+        let coverage = self.estate.coverage();
+        let whole = KEY_USE_OPERATIONS.into_iter().find_map(|operation| coverage.check(self.account(), self.region(), operation).err());
+        let here = |gap: &&Gap| gap.account == *self.account() && gap.region == *self.region();
+        whole.or_else(|| BY_RESOURCE.into_iter().find_map(|operation| coverage.undescribed(operation).find(here).cloned()))
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::sync::OnceLock;
 
-use plimsoll_model::aws::{ec2, ecs, iam, kms};
+use plimsoll_model::aws::{ec2, ecs, elasticfilesystem, iam, kms};
 use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
 use rustc_hash::FxHashMap;
 
+use crate::audit::Watch;
 use crate::encryption::KeyUses;
 use crate::relation::Relation;
+use crate::storage::Storage;
 use crate::workload::Workloads;
 use crate::{Confinement, Coverage, Launch, Link, Missing, Node};
 
@@ -24,6 +26,8 @@ pub struct Estate<'i> {
     pub(crate) settings: FxHashMap<(&'i AccountId, &'i Region, &'i str), &'i str>,
     pub(crate) definition_launches: OnceLock<Vec<Launch>>,
     pub(crate) confinement: OnceLock<FxHashMap<String, Confinement>>,
+    pub(crate) storage: Storage<'i>,
+    pub(crate) watch: Watch<'i>,
 }
 
 macro_rules! ids {
@@ -71,6 +75,7 @@ ids! {
     policies: iam::Policy,
     instance_profiles: iam::InstanceProfile,
     keys: kms::Key,
+    file_systems: elasticfilesystem::FileSystem,
 }
 
 /// Relations that more than one judgement walks.
@@ -84,6 +89,7 @@ pub(crate) struct Relations {
     pub(crate) task_service: Vec<Option<u32>>,
     pub(crate) definition_tasks: Relation,
     pub(crate) definition_services: Relation,
+    pub(crate) definition_triggers: Relation,
     pub(crate) container_instance_tasks: Relation,
     pub(crate) interface_task: FxHashMap<u32, u32>,
     pub(crate) subnet_route_table: FxHashMap<String, u32>,
@@ -120,11 +126,15 @@ impl<'i> Estate<'i> {
             settings: crate::ecs::settings(inventory),
             definition_launches: OnceLock::new(),
             confinement: OnceLock::new(),
+            storage: Storage::default(),
+            watch: Watch::default(),
         };
         estate.relations = crate::ecs::relations(&estate);
         crate::network::relate(&mut estate);
         crate::encryption::relate(&mut estate);
         crate::identity::relate(&mut estate);
+        estate.storage = Storage::new(&estate);
+        estate.watch = Watch::new(&estate);
         estate
     }
 

@@ -2,6 +2,7 @@
 //! neighbours flow out. A dangling reference is a value, and what was not read stays unknown.
 
 mod address;
+mod audit;
 mod confinement;
 mod coverage;
 mod ecs;
@@ -11,17 +12,19 @@ mod identity;
 mod link;
 mod network;
 mod node;
-
 mod relation;
+mod storage;
 mod workload;
 
 pub use address::is_public_range;
+pub use audit::{ContainerLogGroup, LogPurpose, LogWriter, Place};
 pub use confinement::Confinement;
 pub use coverage::Coverage;
-pub use ecs::{Host, Launch, TaskGroup};
+pub use ecs::{Host, Launch, TaskGroup, Trigger};
 pub use encryption::{KEY_USE_OPERATIONS, KeyUser};
 pub use estate::Estate;
 pub use link::{Link, Missing, Unknown};
 pub use network::{Egress, Route};
 pub use node::Node;
+pub use storage::bucket_of;
 pub use workload::{Attachment, Workload};
