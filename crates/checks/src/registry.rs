@@ -28,6 +28,8 @@ mod ecs_agent_host_network_task_role_disabled;
 mod ecs_agent_proxy_leaks_credentials_calls;
 #[path = "platform_audit/ecs_cluster_container_insights_disabled.rs"]
 mod ecs_cluster_container_insights_disabled;
+#[path = "platform_audit/ecs_cluster_exec_not_audited.rs"]
+mod ecs_cluster_exec_not_audited;
 #[path = "data_secrets/ecs_cluster_fargate_storage_key_policy_incomplete.rs"]
 mod ecs_cluster_fargate_storage_key_policy_incomplete;
 #[path = "data_secrets/ecs_cluster_fargate_storage_key_unsupported.rs"]
@@ -60,6 +62,10 @@ mod ecs_task_definition_dangerous_capabilities;
 mod ecs_task_definition_docker_socket_mount;
 #[path = "network/ecs_task_definition_efs_transit_unencrypted.rs"]
 mod ecs_task_definition_efs_transit_unencrypted;
+#[path = "data_secrets/ecs_task_definition_efs_unrestricted_root.rs"]
+mod ecs_task_definition_efs_unrestricted_root;
+#[path = "data_secrets/ecs_task_definition_environment_file_bucket_exposed.rs"]
+mod ecs_task_definition_environment_file_bucket_exposed;
 #[path = "identity/ecs_task_definition_execution_role_as_task_role.rs"]
 mod ecs_task_definition_execution_role_as_task_role;
 #[path = "runtime/ecs_task_definition_host_namespace_shared.rs"]
@@ -94,6 +100,10 @@ mod ecs_task_fargate_not_refreshed;
 mod ecs_task_fargate_storage_key_stale;
 #[path = "network/ecs_task_public_ip.rs"]
 mod ecs_task_public_ip;
+#[path = "runtime/ecs_task_runtime_override.rs"]
+mod ecs_task_runtime_override;
+#[path = "data_secrets/efs_container_volume_unencrypted.rs"]
+mod efs_container_volume_unencrypted;
 #[path = "identity/iam_task_role_shared_across_services.rs"]
 mod iam_task_role_shared_across_services;
 #[path = "identity/iam_task_role_trust_no_source_condition.rs"]
@@ -104,12 +114,18 @@ mod iam_user_key_in_task_definition;
 mod kms_key_disabled_in_use;
 #[path = "data_secrets/kms_key_fargate_statement_unscoped.rs"]
 mod kms_key_fargate_statement_unscoped;
+#[path = "data_secrets/kms_key_imported_material_expiring.rs"]
+mod kms_key_imported_material_expiring;
 #[path = "data_secrets/kms_key_pending_deletion_in_use.rs"]
 mod kms_key_pending_deletion_in_use;
 #[path = "data_secrets/kms_key_policy_public.rs"]
 mod kms_key_policy_public;
 #[path = "data_secrets/kms_key_rotation_disabled.rs"]
 mod kms_key_rotation_disabled;
+#[path = "data_secrets/logs_container_group_no_cmk.rs"]
+mod logs_container_group_no_cmk;
+#[path = "platform_audit/logs_container_group_retention_short.rs"]
+mod logs_container_group_retention_short;
 #[path = "network/vpc_flow_logs_disabled.rs"]
 mod vpc_flow_logs_disabled;
 #[path = "network/vpc_flow_logs_incomplete.rs"]
@@ -134,6 +150,7 @@ pub const CHECKS: &[&Check] = &[
     &ecs_agent_host_network_task_role_disabled::CHECK,
     &ecs_agent_proxy_leaks_credentials_calls::CHECK,
     &ecs_cluster_container_insights_disabled::CHECK,
+    &ecs_cluster_exec_not_audited::CHECK,
     &ecs_cluster_fargate_storage_key_policy_incomplete::CHECK,
     &ecs_cluster_fargate_storage_key_unsupported::CHECK,
     &ecs_cluster_fargate_storage_no_cmk::CHECK,
@@ -150,6 +167,8 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_definition_dangerous_capabilities::CHECK,
     &ecs_task_definition_docker_socket_mount::CHECK,
     &ecs_task_definition_efs_transit_unencrypted::CHECK,
+    &ecs_task_definition_efs_unrestricted_root::CHECK,
+    &ecs_task_definition_environment_file_bucket_exposed::CHECK,
     &ecs_task_definition_execution_role_as_task_role::CHECK,
     &ecs_task_definition_host_namespace_shared::CHECK,
     &ecs_task_definition_host_network::CHECK,
@@ -167,14 +186,19 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_fargate_not_refreshed::CHECK,
     &ecs_task_fargate_storage_key_stale::CHECK,
     &ecs_task_public_ip::CHECK,
+    &ecs_task_runtime_override::CHECK,
+    &efs_container_volume_unencrypted::CHECK,
     &iam_task_role_shared_across_services::CHECK,
     &iam_task_role_trust_no_source_condition::CHECK,
     &iam_user_key_in_task_definition::CHECK,
     &kms_key_disabled_in_use::CHECK,
     &kms_key_fargate_statement_unscoped::CHECK,
+    &kms_key_imported_material_expiring::CHECK,
     &kms_key_pending_deletion_in_use::CHECK,
     &kms_key_policy_public::CHECK,
     &kms_key_rotation_disabled::CHECK,
+    &logs_container_group_no_cmk::CHECK,
+    &logs_container_group_retention_short::CHECK,
     &vpc_flow_logs_disabled::CHECK,
     &vpc_flow_logs_incomplete::CHECK,
     &vpc_flow_logs_task_eni_uncovered::CHECK,
