@@ -76,6 +76,7 @@ const CIS_AWS: &[(&str, &str)] = &[
     ("3.0.0/3.5", "Trails are encrypted with KMS keys"),
     ("3.0.0/3.6", "Symmetric customer managed keys are rotated"),
     ("3.0.0/3.7", "Flow logs are on in every VPC"),
+    ("3.0.0/4.7", "Disabling and deletion of customer managed keys raise an alarm"),
     ("3.0.0/5.6", "Instances allow only version 2 of the instance metadata service"),
     ("5.0.0/2.3.1", "File systems are encrypted at rest"),
     ("5.0.0/3.1", "A trail records management events of all Regions"),
@@ -83,6 +84,7 @@ const CIS_AWS: &[(&str, &str)] = &[
     ("5.0.0/3.5", "Trails are encrypted with KMS keys"),
     ("5.0.0/3.6", "Symmetric customer managed keys are rotated"),
     ("5.0.0/3.7", "Flow logs are on in every VPC"),
+    ("5.0.0/4.7", "Disabling and deletion of customer managed keys raise an alarm"),
     ("5.0.0/5.1.1", "EBS volumes are encrypted by default in every Region"),
     ("5.0.0/5.7", "Instances allow only version 2 of the instance metadata service"),
 ];
@@ -169,5 +171,6 @@ const PCI_DSS: &[(&str, &str)] = &[
     ("10.3.2", "Audit logs are protected against changes"),
     ("10.3.3", "Audit logs are backed up promptly to a place where they are hard to alter"),
     ("10.3.4", "Changes of audit logs are noticed"),
+    ("10.4.1", "Audit logs are reviewed every day"),
     ("10.5.1", "Audit logs are kept for a year, the last three months at hand"),
 ];

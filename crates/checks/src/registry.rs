@@ -2,6 +2,8 @@
 
 use crate::check::Check;
 
+#[path = "platform_audit/cloudtrail_container_changes_not_alarmed.rs"]
+mod cloudtrail_container_changes_not_alarmed;
 #[path = "platform_audit/cloudtrail_fargate_key_use_not_seen.rs"]
 mod cloudtrail_fargate_key_use_not_seen;
 #[path = "platform_audit/cloudtrail_integrity_weak.rs"]
@@ -126,6 +128,10 @@ mod kms_key_rotation_disabled;
 mod logs_container_group_no_cmk;
 #[path = "platform_audit/logs_container_group_retention_short.rs"]
 mod logs_container_group_retention_short;
+#[path = "network/vpc_container_egress_uninspected.rs"]
+mod vpc_container_egress_uninspected;
+#[path = "network/vpc_endpoint_ecr_policies_differ.rs"]
+mod vpc_endpoint_ecr_policies_differ;
 #[path = "network/vpc_flow_logs_disabled.rs"]
 mod vpc_flow_logs_disabled;
 #[path = "network/vpc_flow_logs_incomplete.rs"]
@@ -137,6 +143,7 @@ mod vpc_flow_logs_without_container_fields;
 
 /// Every check, by id.
 pub const CHECKS: &[&Check] = &[
+    &cloudtrail_container_changes_not_alarmed::CHECK,
     &cloudtrail_fargate_key_use_not_seen::CHECK,
     &cloudtrail_integrity_weak::CHECK,
     &cloudtrail_kms_events_excluded::CHECK,
@@ -199,6 +206,8 @@ pub const CHECKS: &[&Check] = &[
     &kms_key_rotation_disabled::CHECK,
     &logs_container_group_no_cmk::CHECK,
     &logs_container_group_retention_short::CHECK,
+    &vpc_container_egress_uninspected::CHECK,
+    &vpc_endpoint_ecr_policies_differ::CHECK,
     &vpc_flow_logs_disabled::CHECK,
     &vpc_flow_logs_incomplete::CHECK,
     &vpc_flow_logs_task_eni_uncovered::CHECK,
