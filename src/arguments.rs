@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use plimsoll_model::Severity;
+use plimsoll_collect::Share;
+use plimsoll_model::{Severity, TagPattern};
 use plimsoll_report::{ExternalId, Principal, RoleName};
 
 /// Shows how safely containers run on AWS: a live, read-only posture scanner.
@@ -205,18 +206,51 @@ pub(crate) struct Target {
     /// Profile of the AWS configuration
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// Role to assume for reading
+    /// Role to assume for reading; repeated, one for each account
     #[arg(long, value_name = "ARN")]
-    pub(crate) role_arn: Option<String>,
-    /// External id for assuming the role
-    #[arg(long, value_name = "ID", requires = "role_arn")]
+    pub(crate) role_arn: Vec<String>,
+    /// Accounts to read, separated by commas or repeated, each by its role of --role-name
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) accounts: Vec<String>,
+    /// Read every account of the organization, the others than this one by their role of --role-name
+    #[arg(long)]
+    pub(crate) org: bool,
+    /// Name of the role to assume in each account, with its path if it has one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role_name: Option<String>,
+    /// External id for assuming the roles
+    #[arg(long, value_name = "ID")]
     pub(crate) external_id: Option<String>,
+    /// With --org: read these accounts, and what else is included
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) include_account: Vec<String>,
+    /// With --org: do not read these accounts
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) exclude_account: Vec<String>,
+    /// With --org: read the accounts of this organizational unit and those below it, and what else is included
+    #[arg(long, value_name = "OU", value_delimiter = ',')]
+    pub(crate) include_ou: Vec<String>,
+    /// With --org: do not read the accounts of this organizational unit and those below it
+    #[arg(long, value_name = "OU", value_delimiter = ',')]
+    pub(crate) exclude_ou: Vec<String>,
+    /// With --org: read accounts with this tag, and what else is included; * matches any text; can be repeated
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    pub(crate) include_tag: Vec<TagPattern>,
+    /// With --org: do not read accounts with this tag; * matches any text; can be repeated
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    pub(crate) exclude_tag: Vec<TagPattern>,
+    /// Accounts to read at a time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) accounts_at_once: u16,
     /// Read every ACTIVE revision of task definitions, not just those in use and the latest
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) all_revisions: Option<bool>,
     /// Requests in flight for each account and Region [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) concurrency: Option<u16>,
+    /// Share of AWS's request quotas to spend at most: above 0, up to 1 [default: 0.5]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) api_budget: Option<Share>,
     /// Seconds to wait for one answer before trying again [default: 30]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) timeout: Option<u64>,
@@ -227,7 +261,7 @@ pub(crate) struct Target {
     /// ~/.cache]; with an endpoint that is not AWS's own there is a cache only when this is given
     #[arg(long, value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// Megabytes that the cache may take
+    /// Megabytes that the cache may take [default: 256]
     #[arg(long, value_name = "MB")]
     pub(crate) cache_size: Option<u32>,
     /// Ask for everything anew, and keep nothing

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use plimsoll_collect::{Cache, CollectError, Interrupt, RegionChoice, Settings};
+use plimsoll_collect::{Cache, CollectError, Interrupt, RegionChoice, Settings, Share};
 use plimsoll_config::Config;
-use plimsoll_model::{Inventory, write_file};
+use plimsoll_model::{Gap, Inventory, write_file};
 
+use crate::accounts;
 use crate::arguments::{CollectOptions, Target};
 use crate::failure::{self, Failure};
 use crate::output::probe;
@@ -29,7 +30,9 @@ pub(crate) fn run(options: &CollectOptions, config: &Config, screen: &Screen) ->
         },
         if inventory.header.complete { "" } else { ", interrupted" }
     ));
-    for gap in inventory.gaps.iter().take(5) {
+    let mut gaps: Vec<&Gap> = inventory.gaps.iter().collect();
+    gaps.sort_by_key(|gap| (!gap.closes_account(), gap.closes_region()));
+    for gap in gaps.into_iter().take(5) {
         screen.note(&format!("not read: {} in {} {} ({})", gap.operation, gap.account, gap.region, gap.code));
     }
     Ok(exit_code(&inventory, options.require_complete.unwrap_or(config.output.require_complete)))
@@ -49,7 +52,13 @@ pub(crate) fn exit_code(inventory: &Inventory, require_complete: bool) -> ExitCo
 
 /// Reads what the options name. Ctrl-C ends it early with what was read.
 pub(crate) fn collect(target: &Target, config: &Config, screen: &Screen) -> Result<Inventory, Failure> {
-    with_settings(target, config, screen, async |settings| plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await)
+    let collected =
+        with_settings(target, config, screen, async |settings| plimsoll_collect::collect(&settings, Interrupt::on_ctrl_c()).await);
+    collected.inspect(|inventory| {
+        for account in &inventory.header.scope.inactive_accounts {
+            screen.note(&format!("account {account} is not active, and so not read"));
+        }
+    })
 }
 
 /// Runs what asks AWS, with the settings that the options and the configuration name.
@@ -60,13 +69,13 @@ pub(crate) fn with_settings<T>(
     run: impl AsyncFnOnce(Settings) -> Result<T, CollectError>,
 ) -> Result<T, Failure> {
     let cache = cache(target, config);
-    let (role_arn, external_id) = role(target, config)?;
     let settings = Settings {
         profile: target.profile.clone().or_else(|| config.profile.clone()),
         regions: regions(if target.region.is_empty() { &config.regions } else { &target.region }),
-        role_arn,
-        external_id,
+        accounts: accounts::choice(target, &config.accounts)?,
+        accounts_at_once: usize::from(target.accounts_at_once),
         concurrency: usize::from(target.concurrency.unwrap_or(config.collect.concurrency)),
+        api_budget: share(target, config)?,
         timeout: Duration::from_secs(target.timeout.unwrap_or(config.collect.timeout)),
         all_revisions: target.all_revisions.unwrap_or(config.collect.all_revisions),
         fingerprint_key: target.fingerprint_key.as_ref().map(|key| key.clone().into_bytes()),
@@ -96,10 +105,11 @@ pub(crate) fn with_settings<T>(
     })
 }
 
-/// The cache that the options or the environment name. Without a home directory there is none.
+/// The cache that the options, the configuration or the environment name. Without a home directory there is none.
 fn cache(target: &Target, config: &Config) -> Option<Cache> {
     let of_file = &config.collect.cache;
     let size = u64::from(target.cache_size.unwrap_or(of_file.max_mib)) << 20;
+    // A folder on the command line asks for a cache, whatever the configuration says.
     if target.no_cache || (!of_file.enabled && target.cache_dir.is_none()) {
         return None;
     }
@@ -116,17 +126,11 @@ fn cache(target: &Target, config: &Config) -> Option<Cache> {
     Some(Cache::new(variable("PLIMSOLL_CACHE_DIR").or_else(of_user)?, size))
 }
 
-/// The role to assume, and its external id.
-fn role(target: &Target, config: &Config) -> Result<(Option<String>, Option<String>), Failure> {
-    let accounts = &config.accounts;
-    if target.role_arn.is_some() {
-        return Ok((target.role_arn.clone(), target.external_id.clone()));
-    }
-    if accounts.role_arns.len() > 1 || !accounts.ids.is_empty() || accounts.org {
-        let error = anyhow::anyhow!("the configuration names several accounts, and this version reads one at a time");
-        return Err(Failure::usage(error, "name one role in accounts.role-arns, or pass --role-arn"));
-    }
-    Ok((accounts.role_arns.first().cloned(), accounts.external_id.clone()))
+/// How much of AWS's request quotas to spend.
+fn share(target: &Target, config: &Config) -> Result<Share, Failure> {
+    let of_file =
+        || Share::new(config.collect.api_budget).map_err(|error| Failure::usage(error, "mend collect.api-budget in the configuration"));
+    target.api_budget.map_or_else(of_file, Ok)
 }
 
 fn regions(names: &[String]) -> RegionChoice {
@@ -149,4 +153,31 @@ pub(crate) fn keep(inventory: &Inventory, path: &Path) -> Result<(), Failure> {
 pub(crate) fn rescue(inventory: &Inventory) -> Option<PathBuf> {
     let path = std::env::temp_dir().join(format!("plimsoll-{}.ndjson.zst", std::process::id()));
     write_file(inventory, &path).ok().map(|()| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use plimsoll_config::Config;
+
+    use super::cache;
+    use crate::arguments::{Arguments, Command};
+
+    fn has_cache(options: &[&str], config: &Config) -> bool {
+        match Arguments::parse_from(["plimsoll", "scan"].iter().chain(options)).command {
+            Command::Scan(options) => cache(&options.target, config).is_some(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_cache_is_that_of_the_file_unless_the_command_line_says() {
+        let mut config = Config::default();
+        config.collect.cache.directory = Some("cache".into());
+        assert!(has_cache(&[], &config));
+        assert!(!has_cache(&["--no-cache"], &config));
+        config.collect.cache.enabled = false;
+        assert!(!has_cache(&[], &config));
+        assert!(has_cache(&["--cache-dir", "other"], &config));
+    }
 }

@@ -3,6 +3,7 @@
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 it ran, 1 findings at or above `--fail-on`, 2 wrong
 //! usage or input, 3 nothing could be scanned or `--require-complete` and something was not read, 130 interrupted.
 
+mod accounts;
 mod arguments;
 mod catalogue;
 mod check;

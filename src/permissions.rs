@@ -23,13 +23,17 @@ pub(crate) fn run(options: &PermissionsOptions, screen: &Screen) -> Result<ExitC
     }
     let operations = plimsoll_collect::operations();
     let ids: Vec<String> = operations.iter().map(|operation| operation.id()).collect();
-    let permissions: Vec<Permission<'_>> = operations
-        .iter()
-        .zip(&ids)
-        .map(|(operation, id)| Permission {
+    let named = operations.iter().zip(&ids).map(|(operation, id)| (*operation, id, operation.permission));
+    let further = plimsoll_collect::further_permissions().iter().filter_map(|(operation, action)| {
+        let id = operations.iter().position(|known| *known == operation).and_then(|position| ids.get(position))?;
+        Some((operation, id, *action))
+    });
+    let permissions: Vec<Permission<'_>> = named
+        .chain(further)
+        .map(|(operation, id, action)| Permission {
             operation: id,
-            action: operation.permission,
-            resource: plimsoll_collect::resource_scope(operation.permission),
+            action,
+            resource: plimsoll_collect::resource_scope(action),
             why: operation.why,
         })
         .collect();

@@ -142,6 +142,10 @@ fn the_body_of_a_second_snapshot_can_be_appended() {
 
 #[test]
 fn wrong_usage_is_told_with_what_would_be_right() {
+    for share in ["0", "1.5", "half"] {
+        let told = bare().args(["scan", "--api-budget", share]).assert().code(2);
+        told.stderr(predicate::str::contains("above 0 and at most 1"));
+    }
     bare().arg("scna").assert().code(2).stderr(predicate::str::contains("scan"));
     bare()
         .args(["check", "x.ndjson", "--only", "ecs-service-public-ips"])
@@ -151,6 +155,69 @@ fn wrong_usage_is_told_with_what_would_be_right() {
     bare().args(["check", "x.ndjson", "--skip", "*"]).assert().code(2).stderr(predicate::str::contains("no check is left"));
     bare().args(["checks", "show", "nonsense"]).assert().code(2).stderr(predicate::str::contains("plimsoll checks"));
     bare().args(["scan", "--format", "pdf"]).assert().code(2).stderr(predicate::str::contains("table"));
+}
+
+#[test]
+fn options_that_name_accounts_go_together_or_are_told_apart() {
+    let role = "arn:aws:iam::111111111111:role/audit";
+    let cases: &[(&[&str], &str)] = &[
+        (&["--org"], "--org needs --role-name"),
+        (&["--accounts", "111111111111"], "--accounts needs --role-name"),
+        (&["--role-name", "audit"], "--role-name needs --accounts or --org"),
+        (&["--external-id", "abc"], "--external-id needs --role-arn or --role-name"),
+        (&["--org", "--accounts", "111111111111", "--role-name", "audit"], "--org and --accounts exclude each other"),
+        (&["--org", "--role-arn", role, "--role-name", "audit"], "--role-arn and --org exclude each other"),
+        (&["--accounts", "111111111111", "--role-arn", role], "--role-arn and --accounts exclude each other"),
+        (&["--include-ou", "ou-ab12-cd34ef56"], "what includes or excludes accounts needs --org"),
+        (&["--exclude-tag", "stage=test", "--role-arn", role], "what includes or excludes accounts needs --org"),
+        (&["--org", "--role-name", "audit", "--include-tag", "=x"], "is no tag"),
+        (&["--org", "--role-name", "audit", "--include-ou", "production"], "production is not an organizational unit"),
+        (&["--org", "--role-name", "audit", "--exclude-account", "12"], "12 is not an account number"),
+        (&["--accounts", "111111111111,123", "--role-name", "audit"], "123 is not an account number"),
+        (&["--accounts", "111111111111,111111111111", "--role-name", "audit"], "account 111111111111 is named twice"),
+        (&["--accounts", "111111111111", "--role-name", role], "is not the name of a role"),
+        (&["--role-arn", "arn:aws:sts::111111111111:assumed-role/audit/me"], "is not the ARN of a role"),
+        (&["--role-arn", role, "--role-arn", "arn:aws:iam::111111111111:role/other"], "account 111111111111 is named twice"),
+        (&["--role-arn", role, "--external-id", "x"], "the external id is not one"),
+        (&["--accounts-at-once", "0"], "--accounts-at-once"),
+    ];
+    for (arguments, wanted) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let output = bare().current_dir(folder.path()).arg("collect").args(*arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(wanted), "{arguments:?}: {}", stderr(&output));
+        let hint = stderr(&output).contains("hint: ") || stderr(&output).contains("For more information");
+        assert!(hint, "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn snapshots_of_two_accounts_in_one_file_are_judged_as_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = fixture().shop().each(|cluster: &mut plimsoll_model::aws::ecs::Cluster| cluster.settings.clear()).build();
+    let mut other = fixture().with(|inventory| inventory.header.scope = plimsoll_model::Scope::default()).account("222222222222");
+    other = other.region("eu-west-3").cluster("bank", |cluster| cluster.settings.clear()).denied("ecs:ListServices");
+    let paths = ["ndjson", "ndjson.zst"].map(|ending| {
+        let one = snapshot(&one, folder.path(), &format!("one.{ending}"));
+        let two = snapshot(&other.clone().build(), folder.path(), &format!("two.{ending}"));
+        let both = folder.path().join(format!("both.{ending}"));
+        std::fs::write(&both, [std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap()].concat()).unwrap();
+        [one, two, both]
+    });
+    let of = |path: &Path| json(&bare().args(["check", "--format", "json", "--include-passed"]).arg(path).output().unwrap());
+    for [one, two, both] in &paths {
+        let both = of(both);
+        let ids = |result: &serde_json::Value| -> std::collections::BTreeSet<String> {
+            let findings = result["findings"].as_array().unwrap().iter();
+            findings.map(|f| format!("{} {} {}", f["id"], f["status"], f["resource"]["arn"])).collect()
+        };
+        let mut each = ids(&of(one));
+        each.extend(ids(&of(two)));
+        assert!(each.iter().any(|id| id.contains("222222222222")) && each.iter().any(|id| id.contains("111111111111")));
+        assert_eq!(ids(&both), each);
+        assert_eq!(both["scan"]["accounts"], serde_json::json!(["111111111111", "222222222222"]));
+        assert_eq!(both["gaps"].as_array().unwrap().len(), 1);
+    }
 }
 
 #[test]
@@ -366,7 +433,8 @@ fn the_policy_only_reads() {
 
 #[test]
 fn the_policy_allows_what_collectors_declare() {
-    let declared: BTreeSet<&str> = plimsoll_collect::operations().iter().map(|operation| operation.permission).collect();
+    let mut declared: BTreeSet<&str> = plimsoll_collect::operations().iter().map(|operation| operation.permission).collect();
+    declared.extend(plimsoll_collect::further_permissions().iter().map(|(_, action)| action));
     let policy = policy();
     assert_eq!(policy.iter().map(|(action, _)| action.as_str()).collect::<BTreeSet<_>>(), declared);
     assert_eq!(policy.len(), declared.len());

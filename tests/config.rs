@@ -224,17 +224,29 @@ fn what_to_read_comes_from_the_file_unless_the_command_line_says() {
     assert!(scan(&["--region", "us-east-1", "--profile", "somebody"]).contains("somebody"));
 }
 
-/// An endpoint that refuses every request, as AWS does.
+/// An endpoint that tells callers who they are and refuses everything else, as AWS does.
 fn refusing() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let body = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
+    let refusal = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
+    let caller = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111111111111</Account>\
+        <Arn>arn:aws:iam::111111111111:user/audit</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>";
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            // The requests are small: one read takes what matters.
-            stream.read(&mut [0; 16_384]).unwrap();
-            write!(stream, "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+            // The requests are small: two reads take head and body.
+            let mut request = Vec::new();
+            let mut buffer = [0; 16_384];
+            while !String::from_utf8_lossy(&request).contains("Action=") {
+                let read = stream.read(&mut buffer).unwrap();
+                if read == 0 {
+                    break;
+                }
+                request.extend_from_slice(&buffer[..read]);
+            }
+            let asks_who = String::from_utf8_lossy(&request).contains("Action=GetCallerIdentity");
+            let (status, body) = if asks_who { ("200 OK", caller) } else { ("403 Forbidden", refusal) };
+            write!(stream, "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
         }
     });
     endpoint

@@ -271,6 +271,72 @@ fn an_interrupt_keeps_what_was_collected() {
     }
 }
 
+/// The accounts of the scenario `organization`; the role of the last lets nobody in.
+const MANAGEMENT: &str = "111111110008";
+const PAYMENTS: &str = "111111110009";
+const SHOP: &str = "111111110010";
+const SANDBOX: &str = "111111110011";
+const BY_ROLE: [&str; 4] = ["--role-name", "PlimsollReadOnly", "--external-id", "plimsoll-example"];
+
+fn scan_accounts(choice: &[&str], regions: &str) -> Value {
+    let _permitted = permitted();
+    let mut command = against(&localstack(), MANAGEMENT);
+    let output = command.args(["scan", "--format", "json", "--region", regions]).args(choice).args(BY_ROLE).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let result = json(&output);
+    assert_valid(&result, &plimsoll_report::result_schema());
+    result
+}
+
+/// Account and Region of everything that was found.
+fn found_in(result: &Value) -> BTreeSet<(String, String)> {
+    let findings = result["findings"].as_array().unwrap().iter().filter(|finding| finding["status"] == "fail");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    findings.map(|finding| (text(&finding["resource"]["account"]), text(&finding["resource"]["region"]))).collect()
+}
+
+fn gaps_in<'r>(result: &'r Value, account: &str) -> Vec<&'r Value> {
+    result["gaps"].as_array().unwrap().iter().filter(|gap| gap["account"] == account).collect()
+}
+
+#[test]
+fn three_accounts_are_read_in_two_regions_and_the_one_that_nobody_may_enter_is_a_gap() {
+    let result = scan_accounts(&["--accounts", &[PAYMENTS, SHOP, SANDBOX].join(",")], "us-east-1,eu-west-3");
+    assert_eq!(result["scan"]["accounts"], serde_json::json!([PAYMENTS, SHOP, SANDBOX]));
+    let found = found_in(&result);
+    for account in [PAYMENTS, SHOP] {
+        for region in ["us-east-1", "eu-west-3"] {
+            assert!(found.contains(&(account.to_owned(), region.to_owned())), "{found:?}");
+        }
+    }
+    assert!(found.iter().all(|(account, _)| account != SANDBOX && account != MANAGEMENT), "{found:?}");
+    let [gap] = gaps_in(&result, SANDBOX)[..] else { panic!("{:#}", result["gaps"]) };
+    assert_eq!((gap["operation"].as_str(), gap["code"].as_str()), (Some("sts:AssumeRole"), Some("AccessDenied")));
+    assert_eq!(gap["resource"], format!("arn:aws:iam::{SANDBOX}:role/PlimsollReadOnly"));
+}
+
+#[test]
+fn an_organization_is_read_whole_and_without_what_is_excluded() {
+    let result = scan_accounts(&["--org"], "us-east-1");
+    assert_eq!(result["scan"]["accounts"], serde_json::json!([MANAGEMENT, PAYMENTS, SHOP, SANDBOX]));
+    assert!(found_in(&result).contains(&(MANAGEMENT.to_owned(), "us-east-1".to_owned())), "its own account needs no role");
+    let result = scan_accounts(&["--org", "--exclude-tag", "team=sandbox", "--exclude-account", MANAGEMENT], "us-east-1");
+    assert_eq!(result["scan"]["accounts"], serde_json::json!([PAYMENTS, SHOP]));
+    assert_eq!(gaps_in(&result, SANDBOX).len(), 0);
+}
+
+#[test]
+fn regions_that_a_policy_closes_are_told_in_one_line_each() {
+    let result = scan_accounts(&["--accounts", PAYMENTS], "all");
+    let gaps = gaps_in(&result, PAYMENTS);
+    let closed: BTreeSet<&str> = gaps.iter().filter(|gap| gap["code"] == "RegionClosed").filter_map(|gap| gap["region"].as_str()).collect();
+    let all = result["scan"]["regions"].as_array().unwrap();
+    assert_eq!(closed.len(), all.len() - 2, "{gaps:#?}");
+    assert!(!closed.contains("us-east-1") && !closed.contains("eu-west-3"));
+    assert!(closed.iter().all(|region| gaps.iter().filter(|gap| gap["region"] == **region).count() == 1), "{gaps:#?}");
+    assert!(found_in(&result).iter().all(|(_, region)| !closed.contains(region.as_str())));
+}
+
 /// Check and resource of every passed verdict.
 fn passes(result: &Value) -> BTreeSet<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use plimsoll_graph::{Estate, Node, Place};
+use plimsoll_graph::{Closed, Estate, Node, Place};
 use plimsoll_model::aws::ecs::TaskDefinition;
 use plimsoll_model::{
     AccountId, Arn, Compliance, Confidence, Exception, ExceptionUse, Finding, Gap, LaunchKind, Region, Remediation, Resource, ResourceRef,
@@ -146,8 +146,8 @@ pub fn evaluate<'e>(estate: &'e Estate<'e>, selection: &Selection, options: Opti
             position,
             include_passed: options.include_passed,
             controls: Arc::new(check.controls()),
-            holes: holes(estate, check),
-            looked_clean: Vec::new(),
+            holes: Holes::new(estate, check),
+            looked_clean: CleanByPlace::new(),
             evaluation,
         };
         (check.evaluate)(estate, &mut verdicts);
@@ -160,29 +160,41 @@ pub fn evaluate<'e>(estate: &'e Estate<'e>, selection: &Selection, options: Opti
     evaluation
 }
 
+/// What is missing for one check, by account.
+#[derive(Default)]
+struct Holes {
+    by_account: BTreeMap<AccountId, Vec<Hole>>,
+}
+
 /// What is missing in one account and Region for one check.
 struct Hole {
-    account: AccountId,
     region: Region,
     gaps: Vec<Gap>,
 }
 
-/// Every account and Region where a listing that the check rests on failed.
-fn holes(estate: &Estate<'_>, check: &Check) -> Vec<Hole> {
-    let mut holes: Vec<Hole> = Vec::new();
-    for operation in check.needs.iter().filter(|operation| !check.shades.contains(operation)) {
-        // A resource of another type that could not be described leaves a hole too; one of the check's own type is
-        // reported by itself.
-        let others = DESCRIBING.iter().any(|(kind, describes)| describes == operation && *kind != check.resource);
-        let undescribed = estate.coverage().undescribed(operation).filter(|_| others);
-        for gap in estate.coverage().listing_gaps(operation).chain(undescribed) {
-            match holes.iter_mut().find(|hole| hole.account == gap.account && hole.region == gap.region) {
-                Some(hole) => hole.gaps.push(gap.clone()),
-                None => holes.push(Hole { account: gap.account.clone(), region: gap.region.clone(), gaps: vec![gap.clone()] }),
+impl Holes {
+    /// Every account and Region where a listing that the check rests on failed.
+    fn new(estate: &Estate<'_>, check: &Check) -> Self {
+        let mut holes = Self::default();
+        for operation in check.needs.iter().filter(|operation| !check.shades.contains(operation)) {
+            // A resource of another type that could not be described leaves a hole too; one of the check's own type is
+            // reported by itself.
+            let others = DESCRIBING.iter().any(|(kind, describes)| describes == operation && *kind != check.resource);
+            let undescribed = estate.coverage().undescribed(operation).filter(|_| others);
+            for gap in estate.coverage().listing_gaps(operation).chain(undescribed) {
+                let account = holes.by_account.entry(gap.account.clone()).or_default();
+                match account.iter_mut().find(|hole| hole.region == gap.region) {
+                    Some(hole) => hole.gaps.push(gap.clone()),
+                    None => account.push(Hole { region: gap.region.clone(), gaps: vec![gap.clone()] }),
+                }
             }
         }
+        holes
     }
-    holes
+
+    fn cover(&self, account: &AccountId, region: &Region) -> bool {
+        self.by_account.get(account).is_some_and(|holes| holes.iter().any(|hole| hole.covers(region)))
+    }
 }
 
 /// Takes the verdicts of one check.
@@ -192,9 +204,8 @@ pub struct Verdicts<'e> {
     position: u16,
     include_passed: bool,
     controls: Arc<Compliance>,
-    holes: Vec<Hole>,
-    // Account and Region of resources that would pass but for a hole.
-    looked_clean: Vec<(AccountId, Region)>,
+    holes: Holes,
+    looked_clean: CleanByPlace,
     evaluation: Evaluation,
 }
 
@@ -226,7 +237,7 @@ impl<'e> Verdicts<'e> {
         let state = match judgement {
             Ok(Verdict::NotApplicable) => OutcomeState::NotApplicable,
             Ok(Verdict::Pass) if self.is_holed(node.account(), node.region()) => {
-                self.looked_clean.push((node.account().clone(), node.region().clone()));
+                self.look_clean(node.account(), node.region());
                 OutcomeState::Unknown
             }
             Ok(Verdict::Pass) => {
@@ -251,7 +262,7 @@ impl<'e> Verdicts<'e> {
         match judgement {
             Ok(Verdict::NotApplicable) => {}
             Ok(Verdict::Pass) if self.is_holed(&resource.account, &resource.region) => {
-                self.looked_clean.push((resource.account, resource.region));
+                self.look_clean(&resource.account, &resource.region);
             }
             Ok(Verdict::Pass) => self.pass(|| resource),
             Ok(Verdict::Fail(failure)) => self.fail(resource, *failure, Context::default()),
@@ -282,7 +293,17 @@ impl<'e> Verdicts<'e> {
     }
 
     fn is_holed(&self, account: &AccountId, region: &Region) -> bool {
-        self.holes.iter().any(|hole| hole.covers(account, region))
+        self.holes.cover(account, region) || self.is_closed(account, region)
+    }
+
+    fn look_clean(&mut self, account: &AccountId, region: &Region) {
+        *self.looked_clean.entry(account.clone()).or_default().entry(region.clone()).or_default() += 1;
+    }
+
+    /// Whether nobody could enter the place, or for a global resource one of the places, that the check rests on.
+    fn is_closed(&self, account: &AccountId, region: &Region) -> bool {
+        let Some(closed) = self.estate.coverage().closed(account) else { return false };
+        self.check.needs.iter().any(|operation| !self.check.shades.contains(operation) && closed.gap(region, operation).is_some())
     }
 
     fn pass(&mut self, resource: impl FnOnce() -> ResourceRef) {
@@ -308,6 +329,10 @@ impl<'e> Verdicts<'e> {
     }
 
     fn unknown(&mut self, resource: ResourceRef, gaps: &[Gap], note: Option<String>) {
+        self.undecided(resource, gaps, note, "");
+    }
+
+    fn undecided(&mut self, resource: ResourceRef, gaps: &[Gap], note: Option<String>, discriminator: &str) {
         let mut reasons: Vec<String> = gaps.iter().map(reason).collect();
         reasons.dedup();
         let message = note.map_or_else(|| format!("not decided: {}", reasons.join("; ")), |note| format!("{note}: {}", reasons.join("; ")));
@@ -315,7 +340,7 @@ impl<'e> Verdicts<'e> {
             .iter()
             .map(|gap| json!({"operation": gap.operation, "code": gap.code, "resource": gap.resource, "region": gap.region}))
             .collect();
-        let mut finding = self.finding(resource, Status::Unknown, self.check.severity, message, json!({"missing": missing}), "");
+        let mut finding = self.finding(resource, Status::Unknown, self.check.severity, message, json!({"missing": missing}), discriminator);
         finding.confidence = Confidence::Possible;
         self.evaluation.summary.unknown += 1;
         self.evaluation.findings.push(finding);
@@ -367,31 +392,60 @@ impl<'e> Verdicts<'e> {
     /// One unknown finding for each account and Region where a listing failed, one for each resource that could not
     /// be described, and one for what this snapshot's collector never reads: an empty list must not look clean.
     fn report_holes(&mut self) {
-        for hole in std::mem::take(&mut self.holes) {
-            let clean = self.looked_clean.iter().filter(|(account, region)| hole.covers(account, region)).count();
-            let note = match clean {
-                0 => "not everything in scope was read".to_owned(),
-                1 => "not everything in scope was read; 1 resource that looks clean is withheld".to_owned(),
-                n => format!("not everything in scope was read; {n} resources that look clean are withheld"),
-            };
-            self.unknown(self.place(&hole.account, &hole.region), &hole.gaps, Some(note));
+        let clean = std::mem::take(&mut self.looked_clean);
+        for (account, holes) in std::mem::take(&mut self.holes).by_account {
+            for hole in holes {
+                let clean =
+                    clean.get(&account).into_iter().flatten().filter(|(region, _)| hole.covers(region)).map(|(_, count)| count).sum();
+                self.unknown(self.place(&account, &hole.region), &hole.gaps, Some(withheld(clean)));
+            }
         }
+        self.report_closed(&clean);
         self.report_undescribed();
-        let never: Vec<&str> = self
-            .check
-            .needs
-            .iter()
-            .copied()
-            .filter(|operation| !self.check.shades.contains(operation) && !self.estate.coverage().collects(operation))
-            .collect();
+        let never = self.check.needs.iter().copied();
+        let never = never.filter(|operation| !self.check.shades.contains(operation) && !self.estate.coverage().collects(operation));
+        // Where clusters of Kubernetes were listed, what is inside them matters in their places only.
+        let listed = self.estate.coverage().collects("eks:ListClusters");
+        let (inside, never): (Vec<&str>, Vec<&str>) = never.partition(|operation| listed && is_of_kubernetes(operation));
+        self.report_kubernetes(&inside);
         if !never.is_empty() {
-            for account in &self.estate.inventory().header.scope.accounts {
+            let coverage = self.estate.coverage();
+            let accounts = self.estate.inventory().header.scope.accounts.iter();
+            // Of an account that nobody could enter its own gap says all.
+            for account in accounts.filter(|account| coverage.closed(account).and_then(Closed::account).is_none()) {
                 let gaps: Vec<Gap> = never.iter().map(|operation| Gap::not_collected(operation)).collect();
                 self.unknown(
                     self.place(account, &Region::new("*")),
                     &gaps,
                     Some("part of the scope is not read by this version".to_owned()),
                 );
+            }
+        }
+    }
+
+    /// One unknown finding for each account and Region with an EKS cluster whose inside this version does not read. What
+    /// runs outside Kubernetes is decided without it, so that nothing is withheld.
+    fn report_kubernetes(&mut self, operations: &[&str]) {
+        if operations.is_empty() {
+            return;
+        }
+        let gaps: Vec<Gap> = operations.iter().map(|operation| Gap::not_collected(operation)).collect();
+        for (account, region) in self.estate.places_of_kubernetes() {
+            let note = "the Kubernetes API of the EKS clusters here is not read by this version".to_owned();
+            self.undecided(self.place(account, region), &gaps, Some(note), "kubernetes");
+        }
+    }
+
+    /// A closed account or Region is told by its gap, once for all checks. Where a check withholds verdicts because of
+    /// it, that is told too, once for each account.
+    fn report_closed(&mut self, clean: &CleanByPlace) {
+        let coverage = self.estate.coverage();
+        for (account, regions) in clean {
+            let Some(closed) = coverage.closed(account) else { continue };
+            let count = regions.iter().filter(|(region, _)| self.is_closed(account, region)).map(|(_, count)| count).sum();
+            if count > 0 {
+                let gaps: Vec<Gap> = closed.gaps().cloned().collect();
+                self.undecided(self.place(account, &Region::global()), &gaps, Some(withheld(count)), "closed");
             }
         }
     }
@@ -429,9 +483,26 @@ impl<'e> Verdicts<'e> {
 }
 
 impl Hole {
-    fn covers(&self, account: &AccountId, region: &Region) -> bool {
-        self.account == *account && (self.region == *region || self.region.is_global() || region.is_global())
+    fn covers(&self, region: &Region) -> bool {
+        self.region == *region || self.region.is_global() || region.is_global()
     }
+}
+
+/// How many resources would pass but for what was not read, by account and Region.
+type CleanByPlace = BTreeMap<AccountId, BTreeMap<Region, usize>>;
+
+fn withheld(clean: usize) -> String {
+    match clean {
+        0 => "not everything in scope was read".to_owned(),
+        1 => "not everything in scope was read; 1 resource that looks clean is withheld".to_owned(),
+        n => format!("not everything in scope was read; {n} resources that look clean are withheld"),
+    }
+}
+
+/// Whether an operation reads what is inside clusters of Kubernetes, or belongs to them: where there are none, it has
+/// nothing to answer.
+fn is_of_kubernetes(operation: &str) -> bool {
+    operation.starts_with("k8s:") || operation.starts_with("eks:") && operation != "eks:ListClusters"
 }
 
 /// The operations that describe listed resources and may fail for one of them, by type.
@@ -441,12 +512,18 @@ const DESCRIBING: &[(&str, &str)] = &[
     ("AWS::ECS::Task", <plimsoll_model::aws::ecs::Task as Resource>::OPERATION),
     ("AWS::ECS::TaskDefinition", <TaskDefinition as Resource>::OPERATION),
     ("AWS::ECS::ContainerInstance", <plimsoll_model::aws::ecs::ContainerInstance as Resource>::OPERATION),
+    ("AWS::EKS::Cluster", <plimsoll_model::aws::eks::Cluster as Resource>::OPERATION),
+    ("AWS::EKS::Addon", <plimsoll_model::aws::eks::Addon as Resource>::OPERATION),
+    ("AWS::EKS::Nodegroup", <plimsoll_model::aws::eks::Nodegroup as Resource>::OPERATION),
+    ("AWS::EKS::PodIdentityAssociation", <plimsoll_model::aws::eks::PodIdentityAssociation as Resource>::OPERATION),
 ];
 
 fn reason(gap: &Gap) -> String {
     let place = gap.resource.as_deref().map_or(String::new(), |resource| format!(" on {resource}"));
     if gap.code == Gap::NOT_COLLECTED {
         format!("{}{place} was not collected", gap.operation)
+    } else if gap.closes_region() {
+        format!("{} is closed to the scan ({})", gap.region, gap.message)
     } else if gap.is_denied() {
         format!("{}{place} was denied ({}): allow it", gap.operation, gap.code)
     } else {
@@ -468,5 +545,70 @@ fn definition_context(node: Node<'_, TaskDefinition>, failure: &Failure) -> Cont
     match node.in_use() {
         Ok(false) if !lowest => Context { lowers: true, reason: "lowered: nothing runs this revision", launch },
         _ => Context { launch, ..Context::default() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{Fixture, fixture, gap};
+    use plimsoll_graph::Estate;
+    use plimsoll_model::aws::ecs::Cluster;
+    use plimsoll_model::{Finding, Gap, Status};
+
+    use super::{CHECKS, Options, Selection, evaluate};
+    use crate::check::{Check, Verdict};
+
+    /// A check of every ECS cluster and, as if that were of one piece with it, of pods.
+    fn of_both() -> &'static Check {
+        let check = Check {
+            resource: "AWS::ECS::Cluster",
+            needs: &["ecs:ListClusters", "eks:ListClusters", "eks:ListNodegroups", "k8s:list pods"],
+            shades: &[],
+            evaluate: |estate, verdicts| verdicts.each(estate.all::<Cluster>(), |_| Ok(Verdict::Pass)),
+            ..**CHECKS.first().unwrap()
+        };
+        Box::leak(Box::new(check))
+    }
+
+    /// How many passed, and what was not decided.
+    fn run(account: Fixture) -> (usize, Vec<Finding>) {
+        let inventory = account.cluster("shop", |_| {}).build();
+        let evaluation = evaluate(&Estate::new(&inventory), &Selection(vec![of_both()]), Options::default());
+        assert!(evaluation.findings.iter().all(|finding| finding.status == Status::Unknown));
+        (evaluation.summary.pass, evaluation.findings)
+    }
+
+    #[test]
+    fn kubernetes_matters_only_where_a_cluster_of_it_is() {
+        let (passed, unknown) = run(fixture().region("eu-west-3"));
+        assert_eq!((passed, unknown.len()), (1, 0));
+        let (passed, unknown) = run(fixture().region("eu-west-3").eks_cluster("k", |_| {}).region("us-east-1"));
+        assert_eq!((passed, unknown.len()), (1, 1));
+        assert_eq!((unknown[0].resource.region.as_str(), unknown[0].resource.name.as_str()), ("eu-west-3", "*"));
+        assert!(unknown[0].message.contains("Kubernetes API") && unknown[0].message.contains("k8s:list pods"), "{}", unknown[0].message);
+    }
+
+    #[test]
+    fn what_is_not_read_inside_kubernetes_withholds_nothing_outside() {
+        let (passed, unknown) = run(fixture().eks_cluster("k", |_| {}));
+        assert_eq!((passed, unknown.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_refused_listing_of_kubernetes_withholds_what_looks_clean() {
+        for operation in ["eks:ListClusters", "eks:ListNodegroups"] {
+            let resource = (operation != "eks:ListClusters").then(|| "arn:aws:eks:us-east-1:111111111111:cluster/k".to_owned());
+            let gap = Gap { resource, ..gap(operation) };
+            let (passed, unknown) = run(fixture().with(|inventory| inventory.gaps.push(gap)));
+            assert_eq!(passed, 0);
+            assert!(unknown.iter().any(|finding| finding.message.contains(operation)), "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_without_listing_of_kubernetes_leaves_it_open_everywhere() {
+        let (_, unknown) = run(fixture().not_collected("eks:ListClusters").not_collected("eks:ListNodegroups"));
+        assert_eq!((unknown.len(), unknown[0].resource.region.as_str()), (1, "*"));
+        assert!(["eks:ListClusters", "eks:ListNodegroups", "k8s:list pods"].iter().all(|operation| unknown[0].message.contains(operation)));
     }
 }

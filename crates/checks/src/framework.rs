@@ -46,6 +46,10 @@ const FSBP: &[(&str, &str)] = &[
     ("EC2.7", "EBS encryption by default is on"),
     ("EC2.8", "Instances require version 2 of the instance metadata service"),
     ("EC2.9", "Instances have no public IPv4 address"),
+    ("ECR.1", "Private repositories have image scanning configured"),
+    ("ECR.2", "Private repositories have tag immutability configured"),
+    ("ECR.3", "Repositories have a lifecycle policy"),
+    ("ECR.5", "Repositories are encrypted with customer managed keys"),
     ("ECS.1", "Task definitions in host network mode name a user (retired in March 2026)"),
     ("ECS.2", "Services do not assign public IP addresses to their tasks"),
     ("ECS.3", "Task definitions do not share the process namespace of the host"),
@@ -58,6 +62,18 @@ const FSBP: &[(&str, &str)] = &[
     ("ECS.16", "Task sets do not assign public IP addresses"),
     ("ECS.17", "Task definitions do not use host network mode"),
     ("ECS.18", "Task definitions encrypt EFS volumes in transit"),
+    ("ECS.20", "Task definitions name users other than root for Linux containers"),
+    ("ECS.21", "Task definitions name users other than the administrator for Windows containers"),
+    ("EKS.1", "Endpoints of clusters are not public"),
+    ("EKS.2", "Clusters run a supported version of Kubernetes"),
+    ("EKS.3", "Kubernetes secrets are encrypted"),
+    ("EKS.8", "Audit logs of clusters are on"),
+    ("ELB.1", "Application load balancers redirect all HTTP requests to HTTPS"),
+    ("ELB.5", "Application and classic load balancers keep logs"),
+    ("ELB.16", "Application load balancers are associated with a web ACL of AWS WAF"),
+    ("ELB.17", "Listeners of application and network load balancers use recommended security policies"),
+    ("ELB.18", "Listeners of application and network load balancers use secure protocols"),
+    ("ELB.22", "Target groups use encrypted transport protocols"),
     ("EFS.1", "File systems are encrypted with KMS keys"),
     ("EFS.3", "Access points enforce a root directory"),
     ("EFS.4", "Access points enforce a user"),
@@ -90,6 +106,9 @@ const CIS_AWS: &[(&str, &str)] = &[
 ];
 
 const CIS_DOCKER: &[(&str, &str)] = &[
+    ("4.1", "Images create a user for their containers"),
+    ("4.3", "Images hold no unnecessary packages"),
+    ("4.5", "Content trust is enabled"),
     ("4.10", "Dockerfiles hold no secrets"),
     ("5.2", "An AppArmor profile is in force where the host has AppArmor"),
     ("5.3", "SELinux options are set where the host has SELinux"),
@@ -103,12 +122,28 @@ const CIS_DOCKER: &[(&str, &str)] = &[
     ("5.17", "The IPC namespace of the host is not shared"),
     ("5.18", "Host devices are not exposed to containers"),
     ("5.26", "Containers cannot gain further privileges"),
+    ("5.28", "Docker commands always use the latest version of their image"),
     ("5.30", "The default bridge docker0 is not used"),
     ("5.32", "The Docker socket is not mounted in containers"),
 ];
 
-const CIS_EKS: &[(&str, &str)] =
-    &[("5.2.1", "Workloads have service accounts with IAM roles of their own"), ("5.4.3", "Nodes are private")];
+const CIS_EKS: &[(&str, &str)] = &[
+    ("5.1.1", "Images are scanned for vulnerabilities"),
+    ("5.1.4", "Only approved registries are used"),
+    ("2.1.1", "Audit logs are on"),
+    ("3.1.1", "Files of the kubelet on nodes have restrictive permissions"),
+    ("4.1.1", "The cluster-admin role is only used where required"),
+    ("4.1.7", "Access to clusters is managed by access entries"),
+    ("4.3.1", "The CNI plugin supports network policies"),
+    ("5.2.1", "Workloads have service accounts with IAM roles of their own"),
+    ("5.3.1", "Kubernetes secrets are encrypted with KMS"),
+    ("5.4.1", "Access to the control plane endpoint is restricted"),
+    ("5.4.2", "The private endpoint is on and public access is off"),
+    ("5.4.3", "Nodes are private"),
+    ("5.4.4", "Network policy is on"),
+    ("5.4.5", "Traffic to load balancers is encrypted with TLS certificates"),
+    ("5.5.1", "Users of Kubernetes are managed with IAM"),
+];
 
 const NIST: &[(&str, &str)] = &[
     ("AC-3", "Access Enforcement"),
@@ -125,14 +160,17 @@ const NIST: &[(&str, &str)] = &[
     ("AU-9(3)", "Cryptographic Protection"),
     ("AU-11", "Audit Record Retention"),
     ("AU-12", "Audit Record Generation"),
+    ("CM-2", "Baseline Configuration"),
     ("CM-3", "Configuration Change Control"),
     ("CM-6", "Configuration Settings"),
     ("CM-7", "Least Functionality"),
     ("CM-8", "System Component Inventory"),
+    ("CM-14", "Signed Components"),
     ("CP-9", "System Backup"),
     ("IA-2", "Identification and Authentication (Organizational Users)"),
     ("IA-5", "Authenticator Management"),
     ("IA-5(7)", "No Embedded Unencrypted Static Authenticators"),
+    ("RA-5", "Vulnerability Monitoring and Scanning"),
     ("SA-22", "Unsupported System Components"),
     ("SC-5", "Denial-of-Service Protection"),
     ("SC-7", "Boundary Protection"),
@@ -140,6 +178,8 @@ const NIST: &[(&str, &str)] = &[
     ("SC-7(21)", "Isolation of System Components"),
     ("SC-8", "Transmission Confidentiality and Integrity"),
     ("SC-12", "Cryptographic Key Establishment and Management"),
+    ("SC-13", "Cryptographic Protection"),
+    ("SC-23", "Session Authenticity"),
     ("SC-28", "Protection of Information at Rest"),
     ("SC-28(1)", "Cryptographic Protection of Information at Rest"),
     ("SC-39", "Process Isolation"),
@@ -147,6 +187,9 @@ const NIST: &[(&str, &str)] = &[
     ("SI-4", "System Monitoring"),
     ("SI-4(4)", "Inbound and Outbound Communications Traffic"),
     ("SI-7", "Software, Firmware, and Information Integrity"),
+    ("SI-7(15)", "Code Authentication"),
+    ("SR-3", "Supply Chain Controls and Processes"),
+    ("SI-12", "Information Management and Retention"),
 ];
 
 const PCI_DSS: &[(&str, &str)] = &[
@@ -160,7 +203,9 @@ const PCI_DSS: &[(&str, &str)] = &[
     ("3.7.4", "Keys are changed at the end of their cryptoperiod"),
     ("3.7.5", "Keys are retired, replaced or destroyed when they are weakened or no longer needed"),
     ("4.2.1", "Strong cryptography protects account numbers over open, public networks"),
+    ("6.3.1", "Vulnerabilities are identified and managed"),
     ("6.3.3", "Security patches are installed in time"),
+    ("6.4.2", "An automated solution detects and prevents attacks on public web applications"),
     ("7.2.1", "An access control model grants access by need"),
     ("7.2.2", "Access follows job function and least privilege"),
     ("7.2.5", "Application and system accounts have least privilege"),
@@ -173,4 +218,5 @@ const PCI_DSS: &[(&str, &str)] = &[
     ("10.3.4", "Changes of audit logs are noticed"),
     ("10.4.1", "Audit logs are reviewed every day"),
     ("10.5.1", "Audit logs are kept for a year, the last three months at hand"),
+    ("11.3.1", "Systems are scanned for vulnerabilities from inside"),
 ];

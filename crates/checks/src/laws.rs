@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use plimsoll_fixture::{ACCOUNT, Fixture, OPERATIONS, REGION, fixture, gap, large, mounts};
+use plimsoll_fixture::{ACCOUNT, Fixture, OPERATIONS, REGION, fixture, gap, large, mounts, role_arn};
 use plimsoll_graph::{Estate, KEY_USE_OPERATIONS};
+use plimsoll_model::aws::eks::Cluster;
 use plimsoll_model::{AccountId, Finding, Gap, Inventory, Region, Severity, Status};
 
 use crate::check::Check;
@@ -31,8 +32,14 @@ fn of<'f>(findings: &'f [Finding], check: &str, status: Status) -> impl Iterator
     findings.iter().filter(move |finding| finding.check == check && finding.status == status)
 }
 
+/// Of a cluster of Kubernetes only what every one has.
+fn bare(cluster: &Cluster) -> Cluster {
+    let Cluster { name, arn, status, version, .. } = cluster.clone();
+    Cluster { name, arn, status, version, ..Cluster::default() }
+}
+
 /// Accounts in which much is right and much is wrong.
-fn accounts() -> [Inventory; 3] {
+fn accounts() -> [Inventory; 4] {
     let faulty = fixture().shop().on_ec2(|definition| {
         mounts("/", false)(definition);
         definition.network_mode = Some("host".to_owned());
@@ -40,7 +47,11 @@ fn accounts() -> [Inventory; 3] {
         definition.container_definitions[0].privileged = Some(true);
     });
     let faulty = faulty.container_instance("shop", "a", |host| host.attributes.clear()).instance("a", |_| {});
-    [fixture().shop().build(), faulty.build(), large(20, 40)]
+    // Kubernetes with everything, and with nothing right.
+    let faulty = faulty.eks_cluster("k", |cluster| *cluster = bare(cluster)).nodegroup("k", "web", |_| {});
+    let hardened = fixture().shop().eks_cluster("k", |_| {}).nodegroup("k", "web", |_| {}).node("k", Some("web"), "n1", |_| {});
+    let hardened = hardened.addon("k", "vpc-cni", |_| {}).access_entry("k", &role_arn("web-task"), &["AmazonEKSViewPolicy"], |_| {});
+    [fixture().shop().behind_load_balancer().build(), faulty.build(), hardened.build(), large(20, 40)]
 }
 
 #[test]
@@ -133,7 +144,7 @@ fn an_empty_account_that_was_read_whole_fails_nothing() {
 
 #[test]
 fn a_hardened_account_fails_nothing_above_low() {
-    let evaluation = run(&fixture().shop().build());
+    let evaluation = run(&fixture().shop().behind_load_balancer().build());
     let failed: Vec<&Finding> = evaluation.findings.iter().filter(|f| f.status == Status::Fail && f.severity > Severity::Low).collect();
     assert!(failed.is_empty(), "{failed:#?}");
 }

@@ -3,6 +3,8 @@
 mod check;
 mod engine;
 mod framework;
+mod fronts;
+mod images;
 #[cfg(test)]
 mod laws;
 mod matrix;
@@ -13,6 +15,8 @@ mod pattern;
 mod reading;
 mod registry;
 mod result;
+#[cfg(test)]
+mod scope;
 
 pub use check::{Area, ByLaunch, Check, Control, Remediation, Responsibility, cis_aws, cis_docker, cis_eks, fsbp, nist, pci};
 pub use engine::{Evaluation, Options, Outcome, OutcomeState, Selection, SelectionError, evaluate};

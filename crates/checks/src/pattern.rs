@@ -76,11 +76,15 @@ const VARYING: &[&str] = &[
 
 /// True when all are, false when one is not, else unknown.
 fn all(parts: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
-    parts.into_iter().fold(Some(true), |all, one| match (all, one) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
-    })
+    let mut unknown = false;
+    for part in parts {
+        match part {
+            Some(false) => return Some(false),
+            Some(true) => {}
+            None => unknown = true,
+        }
+    }
+    (!unknown).then_some(true)
 }
 
 /// True when one is, false when none is, else unknown.
@@ -193,8 +197,8 @@ pub(crate) fn filter_picks(pattern: &str, call: Call<'_>) -> Option<bool> {
     // Plain terms would have to be looked for in the text of the whole record.
     let inside = pattern.strip_prefix('{')?.strip_suffix('}')?;
     let mut filter = Filter { rest: inside, call, depth: 0 };
-    let verdict = filter.either()?;
-    filter.rest.trim().is_empty().then_some(verdict).flatten()
+    let verdict = filter.either().ok()?;
+    verdict.filter(|_| filter.rest.trim().is_empty())
 }
 
 /// A metric filter, as far as it was not yet read.
@@ -204,7 +208,9 @@ struct Filter<'p, 'c> {
     depth: usize,
 }
 
-// In what follows the outer `None` says that the text is malformed.
+/// The text is no filter.
+struct Malformed;
+
 impl<'p> Filter<'p, '_> {
     fn takes(&mut self, text: &str) -> bool {
         let rest = self.rest.trim_start();
@@ -217,71 +223,72 @@ impl<'p> Filter<'p, '_> {
         }
     }
 
-    fn either(&mut self) -> Option<Option<bool>> {
+    fn either(&mut self) -> Result<Option<bool>, Malformed> {
         let mut verdict = self.both()?;
         while self.takes("||") {
             verdict = any([verdict, self.both()?]);
         }
-        Some(verdict)
+        Ok(verdict)
     }
 
-    fn both(&mut self) -> Option<Option<bool>> {
+    fn both(&mut self) -> Result<Option<bool>, Malformed> {
         let mut verdict = self.one()?;
         while self.takes("&&") {
             verdict = all([verdict, self.one()?]);
         }
-        Some(verdict)
+        Ok(verdict)
     }
 
-    fn one(&mut self) -> Option<Option<bool>> {
+    fn one(&mut self) -> Result<Option<bool>, Malformed> {
         const DEEPEST: usize = 32;
         if !self.takes("(") {
             return self.comparison();
         }
         self.depth += 1;
-        let verdict = if self.depth <= DEEPEST { self.either()? } else { return None };
+        let verdict = if self.depth <= DEEPEST { self.either()? } else { return Err(Malformed) };
         self.depth -= 1;
-        self.takes(")").then_some(verdict)
+        if self.takes(")") { Ok(verdict) } else { Err(Malformed) }
     }
 
-    fn comparison(&mut self) -> Option<Option<bool>> {
+    fn comparison(&mut self) -> Result<Option<bool>, Malformed> {
         if !self.takes("$.") {
-            return None;
+            return Err(Malformed);
         }
-        let path = self.word(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '[' | ']' | '*'))?;
+        let path = self.word(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '[' | ']' | '*')).ok_or(Malformed)?;
         let path: Vec<&str> = path.split('.').collect();
         let member = self.call.of_record(&path);
         if self.takes("NOT EXISTS") || self.takes("IS NULL") {
-            return Some(match member {
+            return Ok(match member {
                 Member::Is(_) => Some(false),
                 Member::Varies => Some(true),
                 Member::Open => None,
             });
         }
         if self.takes("IS") {
-            let value = self.word(|c| c.is_ascii_alphabetic())?;
-            return Some(equals(&member, &value.to_ascii_lowercase()));
+            let value = self.word(|c| c.is_ascii_alphabetic()).ok_or(Malformed)?;
+            return Ok(equals(&member, &value.to_ascii_lowercase()));
         }
         if self.takes("IN") {
-            return self.list().map(|values| any(values.iter().map(|value| equals(&member, value)).collect::<Vec<_>>()));
+            let values = self.list().ok_or(Malformed)?;
+            return Ok(any(values.iter().map(|value| equals(&member, value)).collect::<Vec<_>>()));
         }
         if self.takes("!=") {
-            let value = self.value()?;
-            return Some(match member {
+            let value = self.value().ok_or(Malformed)?;
+            return Ok(match member {
                 Member::Varies => Some(true),
                 member => equals(&member, value).map(|equal| !equal),
             });
         }
         if self.takes("=") {
-            let value = self.value()?;
-            return Some(equals(&member, value));
+            let value = self.value().ok_or(Malformed)?;
+            return Ok(equals(&member, value));
         }
         // Numbers are compared so; no call is known by one.
         if ["<=", ">=", "<", ">"].into_iter().any(|operator| self.takes(operator)) {
-            self.value()?;
-            return Some(if matches!(member, Member::Open) { None } else { Some(false) });
+            self.value().ok_or(Malformed)?;
+            return Ok(if matches!(member, Member::Open) { None } else { Some(false) });
         }
-        None
+        Err(Malformed)
     }
 
     fn list(&mut self) -> Option<Vec<&'p str>> {

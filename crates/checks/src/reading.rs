@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use plimsoll_graph::{ContainerLogGroup, Estate, Link, Node, Place, Trigger, Unknown};
+use plimsoll_graph::{ContainerLogGroup, Estate, Link, Node, NodeKind, Place, Trigger, Unknown};
 use plimsoll_model::aws::ec2::{Instance, IpPermission};
 use plimsoll_model::aws::ecs::{
     ContainerDefinition, ContainerInstance, ContainerOverride, MountPoint, Screened, Task, TaskDefinition, Volume,
@@ -256,6 +256,12 @@ pub(crate) fn is_fargate_linux(task: Node<'_, Task>) -> Result<bool, Unknown> {
     }
 }
 
+/// The minor version of a version of Kubernetes: 33 of `1.33`; `None` for what is not Kubernetes 1.
+pub(crate) fn kubernetes_minor(version: &str) -> Option<u32> {
+    let mut parts = version.split('.');
+    if parts.next()? == "1" { parts.next()?.parse().ok() } else { None }
+}
+
 /// Whole days from one instant to another, less than none when it lies before.
 pub(crate) fn days_between(from: Timestamp, to: Timestamp) -> i64 {
     const SECONDS_A_DAY: i64 = 86_400;
@@ -412,9 +418,14 @@ fn has_ended(instance: &Instance) -> bool {
     matches!(state, Some("shutting-down" | "terminated"))
 }
 
-/// Judges each EC2 instance that is a container host of the customer, once. Instances that could not be read are left
-/// to the engine, which reports the listing.
+/// Judges each EC2 instance that is a container host of the customer or a node of EKS, once. Instances that could not be
+/// read are left to the engine, which reports the listing.
 pub(crate) fn each_host_instance<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>, judge: impl Fn(Node<'e, Instance>) -> Judgement) {
+    for node in estate.nodes_alone() {
+        // AWS patches and locks the nodes of EKS Auto Mode.
+        let apart = node.node_kind() == NodeKind::AutoMode || has_ended(node.data());
+        verdicts.judge(node, if apart { Ok(Verdict::NotApplicable) } else { judge(node) });
+    }
     for host in estate.host_instances() {
         let Some(instance) = host.instance.found() else { continue };
         let judgement = match instance_of(host.container_instance) {

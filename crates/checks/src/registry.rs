@@ -20,6 +20,26 @@ mod ec2_container_host_public_ip;
 mod ec2_container_host_user_data_secret;
 #[path = "data_secrets/ec2_container_host_volume_unencrypted.rs"]
 mod ec2_container_host_volume_unencrypted;
+#[path = "image/ecr_image_contains_secret.rs"]
+mod ecr_image_contains_secret;
+#[path = "image/ecr_image_running_unscanned.rs"]
+mod ecr_image_running_unscanned;
+#[path = "image/ecr_image_vulnerable.rs"]
+mod ecr_image_vulnerable;
+#[path = "image/ecr_repository_mutable_tags.rs"]
+mod ecr_repository_mutable_tags;
+#[path = "image/ecr_repository_no_cmk.rs"]
+mod ecr_repository_no_cmk;
+#[path = "image/ecr_repository_no_lifecycle_policy.rs"]
+mod ecr_repository_no_lifecycle_policy;
+#[path = "image/ecr_repository_scan_disabled.rs"]
+mod ecr_repository_scan_disabled;
+#[path = "image/ecr_running_image_oversized.rs"]
+mod ecr_running_image_oversized;
+#[path = "image/ecr_running_image_stale.rs"]
+mod ecr_running_image_stale;
+#[path = "image/ecr_running_image_unsigned.rs"]
+mod ecr_running_image_unsigned;
 #[path = "tagging_governance/ecs_account_tag_authorization_disabled.rs"]
 mod ecs_account_tag_authorization_disabled;
 #[path = "host_patching/ecs_agent_awsvpc_imds_not_blocked.rs"]
@@ -42,6 +62,8 @@ mod ecs_cluster_fargate_storage_no_cmk;
 mod ecs_container_instance_agent_disconnected;
 #[path = "tagging_governance/ecs_resource_required_tags_missing.rs"]
 mod ecs_resource_required_tags_missing;
+#[path = "network/ecs_service_connect_tls_disabled.rs"]
+mod ecs_service_connect_tls_disabled;
 #[path = "network/ecs_service_default_security_group.rs"]
 mod ecs_service_default_security_group;
 #[path = "network/ecs_service_egress_unrestricted.rs"]
@@ -74,6 +96,10 @@ mod ecs_task_definition_execution_role_as_task_role;
 mod ecs_task_definition_host_namespace_shared;
 #[path = "network/ecs_task_definition_host_network.rs"]
 mod ecs_task_definition_host_network;
+#[path = "image/ecs_task_definition_image_not_pinned.rs"]
+mod ecs_task_definition_image_not_pinned;
+#[path = "image/ecs_task_definition_image_untrusted_registry.rs"]
+mod ecs_task_definition_image_untrusted_registry;
 #[path = "runtime/ecs_task_definition_linux_hardening_missing.rs"]
 mod ecs_task_definition_linux_hardening_missing;
 #[path = "platform_audit/ecs_task_definition_logging_blocking_mode.rs"]
@@ -90,6 +116,8 @@ mod ecs_task_definition_no_task_role;
 mod ecs_task_definition_plaintext_secret_environment;
 #[path = "runtime/ecs_task_definition_privileged_container.rs"]
 mod ecs_task_definition_privileged_container;
+#[path = "image/ecs_task_definition_root_user.rs"]
+mod ecs_task_definition_root_user;
 #[path = "data_secrets/ecs_task_definition_secret_in_command.rs"]
 mod ecs_task_definition_secret_in_command;
 #[path = "runtime/ecs_task_definition_sensitive_host_path_mount.rs"]
@@ -100,12 +128,40 @@ mod ecs_task_definition_writable_root_filesystem;
 mod ecs_task_fargate_not_refreshed;
 #[path = "data_secrets/ecs_task_fargate_storage_key_stale.rs"]
 mod ecs_task_fargate_storage_key_stale;
+#[path = "image/ecs_task_image_digest_drift.rs"]
+mod ecs_task_image_digest_drift;
 #[path = "network/ecs_task_public_ip.rs"]
 mod ecs_task_public_ip;
 #[path = "runtime/ecs_task_runtime_override.rs"]
 mod ecs_task_runtime_override;
 #[path = "data_secrets/efs_container_volume_unencrypted.rs"]
 mod efs_container_volume_unencrypted;
+#[path = "identity/eks_cluster_admin_granted_widely.rs"]
+mod eks_cluster_admin_granted_widely;
+#[path = "platform_audit/eks_cluster_control_plane_logs_incomplete.rs"]
+mod eks_cluster_control_plane_logs_incomplete;
+#[path = "tagging_governance/eks_cluster_deletion_protection_off.rs"]
+mod eks_cluster_deletion_protection_off;
+#[path = "network/eks_cluster_endpoint_public.rs"]
+mod eks_cluster_endpoint_public;
+#[path = "data_secrets/eks_cluster_secrets_no_cmk.rs"]
+mod eks_cluster_secrets_no_cmk;
+#[path = "host_patching/eks_cluster_version_unsupported.rs"]
+mod eks_cluster_version_unsupported;
+#[path = "network/eks_network_policy_engine_missing.rs"]
+mod eks_network_policy_engine_missing;
+#[path = "host_patching/eks_nodegroup_outdated.rs"]
+mod eks_nodegroup_outdated;
+#[path = "platform_audit/elb_access_logs_disabled.rs"]
+mod elb_access_logs_disabled;
+#[path = "network/elb_container_frontend_without_waf.rs"]
+mod elb_container_frontend_without_waf;
+#[path = "network/elb_listener_plaintext.rs"]
+mod elb_listener_plaintext;
+#[path = "network/elb_listener_weak_tls_policy.rs"]
+mod elb_listener_weak_tls_policy;
+#[path = "network/elb_target_traffic_plaintext.rs"]
+mod elb_target_traffic_plaintext;
 #[path = "identity/iam_task_role_shared_across_services.rs"]
 mod iam_task_role_shared_across_services;
 #[path = "identity/iam_task_role_trust_no_source_condition.rs"]
@@ -152,6 +208,16 @@ pub const CHECKS: &[&Check] = &[
     &ec2_container_host_public_ip::CHECK,
     &ec2_container_host_user_data_secret::CHECK,
     &ec2_container_host_volume_unencrypted::CHECK,
+    &ecr_image_contains_secret::CHECK,
+    &ecr_image_running_unscanned::CHECK,
+    &ecr_image_vulnerable::CHECK,
+    &ecr_repository_mutable_tags::CHECK,
+    &ecr_repository_no_cmk::CHECK,
+    &ecr_repository_no_lifecycle_policy::CHECK,
+    &ecr_repository_scan_disabled::CHECK,
+    &ecr_running_image_oversized::CHECK,
+    &ecr_running_image_stale::CHECK,
+    &ecr_running_image_unsigned::CHECK,
     &ecs_account_tag_authorization_disabled::CHECK,
     &ecs_agent_awsvpc_imds_not_blocked::CHECK,
     &ecs_agent_host_network_task_role_disabled::CHECK,
@@ -163,6 +229,7 @@ pub const CHECKS: &[&Check] = &[
     &ecs_cluster_fargate_storage_no_cmk::CHECK,
     &ecs_container_instance_agent_disconnected::CHECK,
     &ecs_resource_required_tags_missing::CHECK,
+    &ecs_service_connect_tls_disabled::CHECK,
     &ecs_service_default_security_group::CHECK,
     &ecs_service_egress_unrestricted::CHECK,
     &ecs_service_fargate_platform_version_outdated::CHECK,
@@ -179,6 +246,8 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_definition_execution_role_as_task_role::CHECK,
     &ecs_task_definition_host_namespace_shared::CHECK,
     &ecs_task_definition_host_network::CHECK,
+    &ecs_task_definition_image_not_pinned::CHECK,
+    &ecs_task_definition_image_untrusted_registry::CHECK,
     &ecs_task_definition_linux_hardening_missing::CHECK,
     &ecs_task_definition_logging_blocking_mode::CHECK,
     &ecs_task_definition_logging_missing::CHECK,
@@ -187,14 +256,29 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_definition_no_task_role::CHECK,
     &ecs_task_definition_plaintext_secret_environment::CHECK,
     &ecs_task_definition_privileged_container::CHECK,
+    &ecs_task_definition_root_user::CHECK,
     &ecs_task_definition_secret_in_command::CHECK,
     &ecs_task_definition_sensitive_host_path_mount::CHECK,
     &ecs_task_definition_writable_root_filesystem::CHECK,
     &ecs_task_fargate_not_refreshed::CHECK,
     &ecs_task_fargate_storage_key_stale::CHECK,
+    &ecs_task_image_digest_drift::CHECK,
     &ecs_task_public_ip::CHECK,
     &ecs_task_runtime_override::CHECK,
     &efs_container_volume_unencrypted::CHECK,
+    &eks_cluster_admin_granted_widely::CHECK,
+    &eks_cluster_control_plane_logs_incomplete::CHECK,
+    &eks_cluster_deletion_protection_off::CHECK,
+    &eks_cluster_endpoint_public::CHECK,
+    &eks_cluster_secrets_no_cmk::CHECK,
+    &eks_cluster_version_unsupported::CHECK,
+    &eks_network_policy_engine_missing::CHECK,
+    &eks_nodegroup_outdated::CHECK,
+    &elb_access_logs_disabled::CHECK,
+    &elb_container_frontend_without_waf::CHECK,
+    &elb_listener_plaintext::CHECK,
+    &elb_listener_weak_tls_policy::CHECK,
+    &elb_target_traffic_plaintext::CHECK,
     &iam_task_role_shared_across_services::CHECK,
     &iam_task_role_trust_no_source_condition::CHECK,
     &iam_user_key_in_task_definition::CHECK,

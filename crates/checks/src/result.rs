@@ -25,6 +25,8 @@ pub fn result(estate: &Estate<'_>, evaluation: Evaluation, version: &str) -> Sca
             regions: header.scope.regions.iter().cloned().collect(),
             calls: totals.calls,
             throttled: totals.throttled,
+            waited_ms: totals.waited_ms,
+            operations: header.calls.clone(),
         },
         summary: evaluation.summary,
         responsibility: matrix(estate, &evaluation).summary,

@@ -1,7 +1,7 @@
 //! Requests flow in; what AWS answered, or the gap that says why it did not, flows out.
 //!
 //! One [`Api`] serves one account in one Region. It alone bounds concurrency, opens spans, listens for the interrupt and
-//! turns errors into gaps. Retries and timeouts are the SDK's, set in `session`.
+//! turns errors into gaps. Requests pay from the account's budget. Retries are the SDK's, set in `session`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,6 +17,7 @@ use plimsoll_secrets::Detector;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
+use crate::budget::{Allowance, Budget};
 use crate::cache::Entries;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -56,12 +57,25 @@ struct Place {
     account: AccountId,
     region: Region,
     permits: Semaphore,
+    /// Shared by all places, so that many accounts do not open thousands of connections.
+    overall: Arc<Semaphore>,
+    allowance: Allowance,
     interrupt: Interrupt,
     detector: Arc<Detector>,
     line: Line,
     gaps: Mutex<Vec<Gap>>,
     /// Services that did not answer here at all, and how: asking again would only take as long again.
     dead: Mutex<BTreeMap<&'static str, Failure>>,
+    door: Mutex<Door>,
+}
+
+/// Whether anything was let in here so far.
+#[derive(Debug, Default)]
+struct Door {
+    /// Something answered otherwise than by closing.
+    open: bool,
+    /// The operations that were refused as if the whole Region were closed, by service.
+    refused: BTreeMap<&'static str, BTreeMap<&'static str, Failure>>,
 }
 
 impl Api {
@@ -69,13 +83,17 @@ impl Api {
         account: AccountId,
         region: Region,
         concurrency: usize,
+        overall: Arc<Semaphore>,
         interrupt: Interrupt,
         detector: Arc<Detector>,
         line: Line,
+        budget: &Budget,
     ) -> Self {
         let permits = Semaphore::new(concurrency.max(1));
-        let (gaps, dead) = Default::default();
-        Self { place: Arc::new(Place { account, region, permits, interrupt, detector, line, gaps, dead }), cache: Entries::default() }
+        let allowance = budget.for_place(&account, &region);
+        let (gaps, dead, door) = Default::default();
+        let place = Place { account, region, permits, overall, allowance, interrupt, detector, line, gaps, dead, door };
+        Self { place: Arc::new(place), cache: Entries::default() }
     }
 
     /// Lets collectors take what is immutable from the disk.
@@ -177,9 +195,25 @@ impl Api {
         self.to_gap(operation, resource, Failure::new(Gap::NOT_COLLECTED, why))
     }
 
+    /// A gap of this place for an answer that says why there is no value, or that cannot be true.
+    pub(crate) fn failed(&self, operation: &Operation, resource: &str, code: &str, why: &str) -> Gap {
+        self.to_gap(operation, Some(resource), Failure::new(code, why))
+    }
+
     /// The gaps that were recorded since the last time.
     pub(crate) fn take_gaps(&self) -> Vec<Gap> {
         std::mem::take(&mut *self.place.gaps.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The gap that stands for the whole Region, when all that was asked so far, of two services or more, was refused as
+    /// a closed Region refuses, this operation among it.
+    pub(crate) fn closed(&self, operation: &'static Operation) -> Option<Gap> {
+        let door = self.place.door.lock().unwrap_or_else(PoisonError::into_inner);
+        let failure = door.refused.get(operation.service)?.get(operation.name)?;
+        // One service alone may be what a policy closes.
+        let closed = !door.open && door.refused.len() > 1;
+        let message = format!("{} ({})", failure.message, failure.code);
+        closed.then(|| self.to_gap(operation, None, Failure { code: Gap::REGION_CLOSED.to_owned(), message }))
     }
 
     /// Nothing more will be asked here.
@@ -195,19 +229,27 @@ impl Api {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let Place { account, region, permits, interrupt, line, .. } = &*self.place;
+        let Place { account, region, permits, overall, allowance, interrupt, line, .. } = &*self.place;
         let Operation { service, name, .. } = operation;
         let span = tracing::debug_span!("call", %account, %region, service, operation = name);
         let answer = async {
-            let Ok(_permit) = permits.acquire().await else {
+            if let Some(failure) = self.known_dead(service) {
+                return Err(failure);
+            }
+            let Some((_permit, ticket)) = allowance.admit(operation, permits).await else {
                 return Err(Failure::interrupted());
             };
+            let Ok(_overall) = overall.acquire().await else {
+                return Err(Failure::interrupted());
+            };
+            // It may have been found dead in the meantime.
             if let Some(failure) = self.known_dead(service) {
                 return Err(failure);
             }
             line.asks(operation);
-            let answer = request.await.map_err(Failure::from_sdk);
+            let answer = ticket.spend(request).await.map_err(Failure::from_sdk);
             line.answered();
+            self.watch_door(operation, answer.as_ref().err());
             answer.inspect_err(|failure| {
                 tracing::debug!(code = failure.code, message = failure.message, "failed");
                 if failure.is_silence() {
@@ -220,6 +262,17 @@ impl Api {
             biased;
             () = interrupt.triggered() => Err(Failure::interrupted()),
             answer = answer.instrument(span) => answer,
+        }
+    }
+
+    fn watch_door(&self, operation: &'static Operation, failure: Option<&Failure>) {
+        let mut door = self.place.door.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            _ if door.open => {}
+            Some(failure) if failure.closes_region() => {
+                door.refused.entry(operation.service).or_default().insert(operation.name, failure.clone());
+            }
+            _ => *door = Door { open: true, ..Door::default() },
         }
     }
 
@@ -279,7 +332,9 @@ impl Api {
     pub(crate) fn interruptible_in_test(interrupt: Interrupt) -> Self {
         // To build one takes a tenth of a second without optimisation.
         static DETECTOR: std::sync::LazyLock<Arc<Detector>> = std::sync::LazyLock::new(|| Arc::new(Detector::new(None)));
-        Self::new("111111111111".into(), "eu-west-3".into(), 16, interrupt, Arc::clone(&DETECTOR), Line::hidden())
+        let (overall, detector) = (Arc::new(Semaphore::new(256)), Arc::clone(&DETECTOR));
+        let (line, budget) = (Line::hidden(), Budget::boundless());
+        Self::new("111111111111".into(), "eu-west-3".into(), 16, overall, interrupt, detector, line, &budget)
     }
 }
 

@@ -138,7 +138,8 @@ pub(crate) async fn collect(api: &Api, in_region: impl Fn(&str) -> Wire, contain
 /// records every change and every read.
 pub(crate) fn wants_stores(inventory: &Inventory) -> bool {
     let clusters = inventory.clusters.iter().filter(|cluster| cluster.data.status == "ACTIVE");
-    let places: BTreeSet<&Region> = clusters.map(|cluster| &cluster.region).collect();
+    let kubernetes = inventory.eks_clusters.iter().map(|cluster| &cluster.region);
+    let places: BTreeSet<&Region> = clusters.map(|cluster| &cluster.region).chain(kubernetes).collect();
     places.into_iter().any(|region| {
         let unread = inventory.gaps.iter().any(|gap| gap.region == *region && gap.operation == DESCRIBE_TRAILS.id());
         let mut trails = inventory.trails.iter().filter(|trail| trail.region == *region);

@@ -19,7 +19,8 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::wire::{Ask, Protocol, Reach, Service};
 use crate::{
-    cloudtrail, cloudwatch, elasticfilesystem, events, logs, network_firewall, rds, route53resolver, s3, scheduler, secretsmanager,
+    acm_pca, cloudtrail, cloudwatch, ecr, eks, elasticfilesystem, elasticloadbalancing, events, logs, network_firewall, organizations, rds,
+    route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm, wafv2,
 };
 
 /// Requests that are prepared at a time; [`Api`] bounds those in flight.
@@ -28,8 +29,6 @@ const AT_ONCE: usize = 64;
 const NOBODY: &str = "plimsoll-doctor-asks";
 /// A key that does not exist.
 const NO_KEY: &str = "00000000-0000-0000-0000-000000000000";
-/// The dry run of EC2 went well: it would have answered.
-const DRY_RUN: &str = "DryRunOperation";
 
 /// What an identity may read.
 #[derive(Clone, Debug)]
@@ -81,17 +80,26 @@ const SERVICES: &[&Service] = &[
     &EC2,
     &IAM,
     &KMS,
+    &acm_pca::SERVICE,
     &cloudtrail::SERVICE,
     &cloudwatch::SERVICE,
+    &ecr::SERVICE,
+    &eks::SERVICE,
     &elasticfilesystem::SERVICE,
+    &elasticloadbalancing::SERVICE,
     &events::SERVICE,
     &logs::SERVICE,
     &network_firewall::SERVICE,
+    &organizations::SERVICE,
     &rds::SERVICE,
     &route53resolver::SERVICE,
     &s3::SERVICE,
     &scheduler::SERVICE,
     &secretsmanager::SERVICE,
+    &shield::SERVICE,
+    &signer::SERVICE,
+    &ssm::SERVICE,
+    &wafv2::SERVICE,
 ];
 
 const fn json_service(prefix: &'static str, id: &'static str, version: &'static str, target: &'static str) -> Service {
@@ -133,7 +141,10 @@ const LISTINGS: &[&str] = &[
     "ec2:DescribeVpcs",
     "kms:ListKeys",
     "cloudtrail:DescribeTrails",
+    "ecr:DescribeRepositories",
+    "eks:ListClusters",
     "elasticfilesystem:DescribeFileSystems",
+    "elasticloadbalancing:DescribeLoadBalancers",
     "events:ListRules",
     "logs:DescribeLogGroups",
     "network-firewall:ListFirewalls",
@@ -162,12 +173,10 @@ async fn probe(session: &Session, asked: impl Iterator<Item = (&Api, &'static Op
 impl From<Result<Anything, Gap>> for Answer {
     fn from(answer: Result<Anything, Gap>) -> Self {
         match answer {
-            Ok(Anything {}) => Self::Readable,
-            Err(gap) if gap.code == DRY_RUN => Self::Readable,
             Err(gap) if gap.is_denied() => Self::Denied(Failure::new(&gap.code, &gap.message)),
             Err(gap) if says_nothing(&gap.code) => Self::Unclear(Failure::new(&gap.code, &gap.message)),
-            // A complaint about what was asked comes after the permission.
-            Err(_) => Self::Readable,
+            // A complaint about what was asked comes after the permission, and so does the end of a dry run.
+            Ok(Anything {}) | Err(_) => Self::Readable,
         }
     }
 }
@@ -236,8 +245,8 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
     let bucket = |subresource: &str| Some(Question::from(Ask::get(&[NOBODY]).query(subresource, "")));
     let trail = format!("arn:aws:cloudtrail:us-east-1:{account}:trail/{NOBODY}");
     let store = format!("arn:aws:cloudtrail:us-east-1:{account}:eventdatastore/{NO_KEY}");
+    let balancing = format!("arn:aws:elasticloadbalancing:us-east-1:{account}");
     match (operation.service, operation.name) {
-        ("sts", _) => members(json!({})),
         ("ecs", "DescribeClusters") => members(json!({"clusters": [NOBODY]})),
         ("ecs", "DescribeServices") => members(json!({"cluster": NOBODY, "services": [NOBODY]})),
         ("ecs", "DescribeTasks") => members(json!({"cluster": NOBODY, "tasks": [NO_KEY.replace('-', "")]})),
@@ -263,8 +272,26 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("cloudtrail", "GetEventSelectors") => members(json!({"TrailName": trail})),
         ("cloudtrail", "GetEventDataStore") => members(json!({"EventDataStore": store})),
         ("cloudtrail", "LookupEvents") => members(json!({"MaxResults": 1})),
-        ("cloudtrail", _) => members(json!({})),
+        ("cloudtrail" | "sts" | "shield", _) => members(json!({})),
         ("cloudwatch", _) => members(json!({"Namespace": NOBODY, "MetricName": NOBODY})),
+        ("ecr", name) => {
+            const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+            members(match name {
+                "DescribeRepositories" | "DescribePullThroughCacheRules" => json!({"maxResults": 1}),
+                "GetRegistryPolicy" | "GetRegistryScanningConfiguration" | "GetSigningConfiguration" => json!({}),
+                "BatchGetRepositoryScanningConfiguration" => json!({"repositoryNames": [NOBODY]}),
+                "DescribeImages" => json!({"repositoryName": NOBODY, "maxResults": 1}),
+                "BatchGetImage" => json!({"repositoryName": NOBODY, "imageIds": [{"imageDigest": NO_DIGEST}]}),
+                "GetDownloadUrlForLayer" => json!({"repositoryName": NOBODY, "layerDigest": NO_DIGEST}),
+                "ListImageReferrers" => json!({"repositoryName": NOBODY, "subjectId": {"imageDigest": NO_DIGEST}}),
+                "DescribeImageScanFindings" | "DescribeImageSigningStatus" => {
+                    json!({"repositoryName": NOBODY, "imageId": {"imageDigest": NO_DIGEST}})
+                }
+                _ => json!({"repositoryName": NOBODY}),
+            })
+        }
+        ("signer", _) => Some(Ask::get(&["signing-profiles"]).query("maxResults", "1").into()),
+        ("eks", name) => ask_kubernetes(name, account),
         ("elasticfilesystem", name) => {
             const NO_SYSTEM: &str = "fs-00000000000000000";
             let version = "2015-02-01";
@@ -277,6 +304,23 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
                 _ => None,
             }
         }
+        ("acm-pca", _) => {
+            members(json!({"CertificateAuthorityArn": format!("arn:aws:acm-pca:us-east-1:{account}:certificate-authority/{NO_KEY}")}))
+        }
+        ("elasticloadbalancing", "DescribeListeners" | "DescribeLoadBalancerAttributes") => {
+            members(json!({"LoadBalancerArn": format!("{balancing}:loadbalancer/app/{NOBODY}/0000000000000000")}))
+        }
+        ("elasticloadbalancing", "DescribeRules") => {
+            members(json!({"ListenerArn": format!("{balancing}:listener/app/{NOBODY}/0000000000000000/0000000000000000")}))
+        }
+        ("elasticloadbalancing", "DescribeTargetHealth" | "DescribeTargetGroupAttributes") => {
+            members(json!({"TargetGroupArn": format!("{balancing}:targetgroup/{NOBODY}/0000000000000000")}))
+        }
+        ("elasticloadbalancing", "DescribeTags") => {
+            members(json!({"ResourceArns": [format!("{balancing}:loadbalancer/app/{NOBODY}/0000000000000000")]}))
+        }
+        ("elasticloadbalancing", _) => members(json!({"PageSize": 1})),
+        ("wafv2", _) => members(json!({"ResourceArn": format!("{balancing}:loadbalancer/app/{NOBODY}/0000000000000000")})),
         ("events", "ListRuleNamesByTarget") => {
             members(json!({"TargetArn": format!("arn:aws:ecs:us-east-1:{account}:cluster/{NOBODY}"), "Limit": 1}))
         }
@@ -287,6 +331,14 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("network-firewall", "DescribeFirewall") => members(json!({"FirewallName": NOBODY})),
         ("network-firewall" | "route53resolver" | "secretsmanager", name) if name.starts_with("List") => members(json!({"MaxResults": 1})),
         ("secretsmanager", _) => members(json!({"SecretId": NOBODY})),
+        ("organizations", "DescribeOrganization") => members(json!({})),
+        ("organizations", "ListParents") => members(json!({"ChildId": account})),
+        ("organizations", "ListPoliciesForTarget") => members(json!({"TargetId": account, "Filter": "SERVICE_CONTROL_POLICY"})),
+        ("organizations", "DescribePolicy") => members(json!({"PolicyId": "p-00000000"})),
+        ("organizations", "ListAccounts") => members(json!({"MaxResults": 1})),
+        ("organizations", "ListTagsForResource") => members(json!({"ResourceId": account})),
+        ("organizations", _) => members(json!({"ParentId": "r-0000", "MaxResults": 1})),
+        ("ssm", _) => members(json!({"Names": ["/aws/service/eks/optimized-ami"]})),
         ("rds", _) => members(json!({"MaxRecords": 20})),
         ("s3", "ListBuckets") => Some(Ask::get(&[""]).query("max-buckets", "1").into()),
         ("s3", "GetBucketPolicyStatus") => bucket("policyStatus"),
@@ -301,4 +353,34 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("scheduler", "GetSchedule") => get(&["schedules", NOBODY]),
         _ => None,
     }
+}
+
+/// The same for the operations of EKS, all of which but three are about one cluster.
+fn ask_kubernetes(operation: &str, account: &str) -> Option<Question> {
+    let principal = format!("arn:aws:iam::{account}:role/{NOBODY}");
+    let config = || json!({"identityProviderConfig": {"type": "oidc", "name": NOBODY}});
+    let path: &[&str] = match operation {
+        "ListClusters" => return Some(Ask::get(&["clusters"]).query("maxResults", "1").into()),
+        "DescribeClusterVersions" => return Some(Ask::get(&["cluster-versions"]).query("maxResults", "1").into()),
+        "DescribeAddonVersions" => return Some(Ask::get(&["addons", "supported-versions"]).query("maxResults", "1").into()),
+        "ListInsights" => return Some(Ask::post(&["clusters", NOBODY, "insights"], json!({"maxResults": 1})).into()),
+        "DescribeIdentityProviderConfig" => {
+            return Some(Ask::post(&["clusters", NOBODY, "identity-provider-configs", "describe"], config()).into());
+        }
+        "DescribeCluster" => &[],
+        "ListNodegroups" => &["node-groups"],
+        "DescribeNodegroup" => &["node-groups", NOBODY],
+        "ListFargateProfiles" => &["fargate-profiles"],
+        "DescribeFargateProfile" => &["fargate-profiles", NOBODY],
+        "ListAddons" => &["addons"],
+        "DescribeAddon" => &["addons", NOBODY],
+        "ListAccessEntries" => &["access-entries"],
+        "DescribeAccessEntry" => &["access-entries", &principal],
+        "ListAssociatedAccessPolicies" => &["access-entries", &principal, "access-policies"],
+        "ListPodIdentityAssociations" => &["pod-identity-associations"],
+        "DescribePodIdentityAssociation" => &["pod-identity-associations", "a-00000000000000000"],
+        "ListIdentityProviderConfigs" => &["identity-provider-configs"],
+        _ => return None,
+    };
+    Some(Ask::get(&[&["clusters", NOBODY], path].concat()).into())
 }

@@ -29,7 +29,7 @@ use plimsoll_model::{Arn, Gap, Holds, Inventory, Located, partition_of};
 use self::revisions::Listing;
 use crate::api::{Api, Operation, Outcome};
 
-const LIST_CLUSTERS: Operation =
+pub(crate) const LIST_CLUSTERS: Operation =
     Operation { service: "ecs", name: "ListClusters", permission: "ecs:ListClusters", why: "finds the clusters" };
 const DESCRIBE_CLUSTERS: Operation = Operation {
     service: "ecs",
@@ -151,6 +151,11 @@ pub(crate) async fn collect(api: &Api, client: &Client, all_revisions: bool) -> 
     inventory.absorb(settings);
     inventory.absorb(providers);
     Containers { inventory, any: live, listing }
+}
+
+/// Reads the effective account settings where nothing of ECS is, and something that they matter to besides.
+pub(crate) async fn settings(api: &Api, client: &Client, inventory: &Inventory) -> Inventory {
+    if inventory.account_settings.is_empty() { Ecs { api, client }.account_settings().await } else { Inventory::default() }
 }
 
 /// Reads the revisions that rules and schedules start and that nothing else led to.

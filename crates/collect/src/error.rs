@@ -1,5 +1,6 @@
 //! What keeps a collection from beginning flows in; a message and a hint flow out.
 
+use crate::accounts::AccountChoiceError;
 use crate::failure::Failure;
 
 /// Why nothing was collected.
@@ -81,6 +82,29 @@ pub enum CollectError {
         /// Why they cannot be listed.
         source: Failure,
     },
+    /// The choice of accounts cannot be meant.
+    #[error(transparent)]
+    Accounts(#[from] AccountChoiceError),
+    /// The accounts of the organization cannot be told.
+    #[error("the accounts of the organization cannot be told: {operation}{on}")]
+    Organization {
+        /// The operation that failed.
+        operation: String,
+        /// ` of` what, if it was about one thing.
+        on: String,
+        /// What AWS said.
+        source: Failure,
+    },
+    /// Not one of several accounts could be entered.
+    #[error("none of {accounts} accounts can be entered; the first is {first}")]
+    NoAccount {
+        /// How many were asked for.
+        accounts: usize,
+        /// The first of them.
+        first: String,
+        /// What was said of it.
+        source: Failure,
+    },
     /// It was stopped before it was known which account this is.
     #[error("interrupted before anything was collected")]
     Interrupted,
@@ -113,13 +137,26 @@ impl CollectError {
             Self::NotAws { .. } => "check HTTPS_PROXY and, if set, AWS_ENDPOINT_URL: a proxy or a sign-in page may answer in its place".to_owned(),
             Self::UnknownRegion { .. } => "name Regions by their code, such as eu-west-3, or leave --region out to scan every enabled one".to_owned(),
             Self::NoRegion { .. } => "allow ec2:DescribeRegions, or name the Regions with --region".to_owned(),
+            Self::Accounts(wrong) => wrong.hint().to_owned(),
+            Self::Organization { source, .. } if source.code == "AWSOrganizationsNotInUseException" => {
+                "this account is in no organization: name accounts with --accounts or roles with --role-arn".to_owned()
+            }
+            Self::Organization { source, .. } if source.code == "ParentNotFoundException" => {
+                "the organization has no such unit or root; `aws organizations list-roots` and what is below tell their ids".to_owned()
+            }
+            Self::Organization { operation, .. } => {
+                format!("call from the management account or a delegated administrator, with {operation} allowed")
+            }
+            Self::NoAccount { .. } => {
+                "allow sts:AssumeRole on the roles and let their trust policies name you, with --external-id if they ask for one".to_owned()
+            }
             Self::Interrupted => "start again".to_owned(),
         }
     }
 
     /// Whether the command line or the configuration is wrong, rather than the world.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Profile { .. } | Self::UnknownRegion { .. } | Self::NoRegion { .. })
+        matches!(self, Self::Profile { .. } | Self::UnknownRegion { .. } | Self::NoRegion { .. } | Self::Accounts(_))
     }
 }
 

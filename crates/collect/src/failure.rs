@@ -7,6 +7,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use plimsoll_model::Gap;
+
+use crate::budget::OutOfPatience;
 use crate::guard::{NoBody, Refusal};
 
 /// Characters of a message that are kept.
@@ -53,6 +56,17 @@ impl Failure {
         self.code == Self::CONNECT_ERROR || self.code == Self::TIMEOUT
     }
 
+    /// Whether a closed Region refuses like this: one that is not enabled in the account, or that a policy of the
+    /// organization closes. Other things are refused so too: only when all of them are is the Region closed.
+    pub(crate) fn closes_region(&self) -> bool {
+        let not_enabled = matches!(
+            self.code.as_str(),
+            "OptInRequired" | "UnrecognizedClientException" | "InvalidClientTokenId" | "AuthFailure" | "SubscriptionRequiredException"
+        );
+        let gap = Gap { code: self.code.clone(), ..Gap::default() };
+        not_enabled || (gap.is_denied() && self.message.contains("service control policy"))
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
     pub(crate) fn from_sdk<E>(error: SdkError<E, HttpResponse>) -> Self
     where
@@ -70,7 +84,7 @@ impl Failure {
         let code = match &error {
             SdkError::ConstructionFailure(_) => Self::INVALID_REQUEST,
             SdkError::TimeoutError(_) => Self::TIMEOUT,
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::TIMEOUT,
+            SdkError::DispatchFailure(failure) if failure.is_timeout() || cause::<OutOfPatience>(&error).is_some() => Self::TIMEOUT,
             SdkError::DispatchFailure(_) => Self::CONNECT_ERROR,
             SdkError::ServiceError(context) if !context.raw().status().is_success() => {
                 // Something between us and AWS, such as a proxy, says this: AWS always gives a code.

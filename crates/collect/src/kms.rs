@@ -221,7 +221,13 @@ fn references(inventory: &Inventory) -> BTreeSet<&str> {
     let ephemeral = ephemeral.map(|storage: &Option<ecs::EphemeralStorage>| storage.as_ref()?.kms_key_id.as_ref());
     let managed = deployments().flat_map(|deployment| &deployment.volume_configurations);
     let managed = managed.map(|volume| volume.managed_ebs_volume.as_ref()?.kms_key_id.as_ref());
+    let connect = deployments().filter_map(|deployment| deployment.service_connect_configuration.as_ref());
+    let connect = connect.flat_map(|connect| &connect.services).map(|service| service.tls.as_ref()?.kms_key.as_ref());
     let volumes = inventory.volumes.iter().map(|volume| volume.data.kms_key_id.as_ref());
+    let repositories = inventory.repositories.iter();
+    let repositories = repositories.map(|repository| repository.data.encryption_configuration.as_ref()?.kms_key.as_ref());
+    let kubernetes = inventory.eks_clusters.iter().flat_map(|cluster| &cluster.data.encryption_config);
+    let kubernetes = kubernetes.map(|config| config.provider.as_ref()?.key_arn.as_ref());
     let groups = inventory.log_groups.iter().map(|group| group.data.kms_key_id.as_ref());
     let trails = inventory.trails.iter().map(|trail| trail.data.kms_key_id.as_ref());
     let stores = inventory.event_data_stores.iter().map(|store| store.data.kms_key_id.as_ref());
@@ -229,8 +235,8 @@ fn references(inventory: &Inventory) -> BTreeSet<&str> {
     let instances = inventory.db_instances.iter().map(|database| database.data.kms_key_id.as_ref());
     let databases = inventory.db_clusters.iter().map(|database| database.data.kms_key_id.as_ref()).chain(instances);
     let buckets = inventory.buckets.iter().map(|bucket| bucket.data.key_reference(&bucket.region));
-    let audit = groups.chain(trails).chain(stores);
-    let all = clusters.chain(ephemeral).chain(managed).chain(volumes).chain(audit).chain(files).chain(databases).chain(buckets).flatten();
+    let around = repositories.chain(kubernetes).chain(groups).chain(trails).chain(stores).chain(files).chain(databases).chain(buckets);
+    let all = clusters.chain(ephemeral).chain(managed).chain(connect).chain(volumes).chain(around).flatten();
     all.map(String::as_str).filter(|reference| !reference.is_empty()).collect()
 }
 

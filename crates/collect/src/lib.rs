@@ -1,17 +1,24 @@
-//! [`Settings`] flow in; the [`Inventory`] of an account, sorted and with its gaps, flows out.
+//! [`Settings`] flow in; the [`Inventory`] of one or more accounts, sorted and with its gaps, flows out.
 //!
 //! The only crate that knows the AWS SDK. One file is one service: it lists the [`Operation`]s that it calls, pages
 //! through them and converts what they answer, nothing more. A guard on every client refuses operations that no file
 //! declares.
 
+mod accounts;
+mod acm_pca;
 mod api;
+mod budget;
 mod cache;
+mod clock;
 mod cloudtrail;
 mod cloudwatch;
 mod doctor;
 mod ec2;
+mod ecr;
 mod ecs;
+mod eks;
 mod elasticfilesystem;
+mod elasticloadbalancing;
 mod error;
 mod events;
 mod failure;
@@ -21,6 +28,7 @@ mod interrupt;
 mod kms;
 mod logs;
 mod network_firewall;
+mod organizations;
 mod progress;
 mod rds;
 mod regions;
@@ -34,19 +42,25 @@ mod scope;
 mod screen;
 mod secretsmanager;
 mod session;
+mod shield;
+mod signer;
+mod ssm;
 mod statistics;
 mod sts;
 mod surroundings;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+mod wafv2;
 mod wire;
 
 use std::time::Duration;
 
 use plimsoll_model::Inventory;
 
+pub use accounts::{AccountChoice, AccountChoiceError, AccountFilter, AccountMatch, AccountRole};
 pub use api::Operation;
+pub use budget::{NoShare, Quota, Share, quotas, services_without_quotas};
 pub use cache::{Cache, CacheError};
 pub use doctor::{Answer, Examination, Probe};
 pub use error::CollectError;
@@ -61,12 +75,14 @@ pub struct Settings {
     pub profile: Option<String>,
     /// Where to look.
     pub regions: RegionChoice,
-    /// A role to assume first.
-    pub role_arn: Option<String>,
-    /// What the role's trust policy asks for.
-    pub external_id: Option<String>,
+    /// Whose resources.
+    pub accounts: AccountChoice,
+    /// Accounts that are read at a time.
+    pub accounts_at_once: usize,
     /// Requests in flight in one Region.
     pub concurrency: usize,
+    /// How much of AWS's request quotas to spend at most.
+    pub api_budget: Share,
     /// How long one attempt of a request may take; with retries it may be four times as long.
     pub timeout: Duration,
     /// Whether to read every active revision of task definitions, not only those that matter.
@@ -93,9 +109,10 @@ impl Default for Settings {
         Self {
             profile: None,
             regions: RegionChoice::All,
-            role_arn: None,
-            external_id: None,
+            accounts: AccountChoice::Caller,
+            accounts_at_once: 8,
             concurrency: 16,
+            api_budget: Share::default(),
             timeout: Duration::from_secs(30),
             all_revisions: false,
             fingerprint_key: None,
@@ -105,9 +122,10 @@ impl Default for Settings {
     }
 }
 
-/// Reads an account. What cannot be read becomes a gap; an error means that nothing could be.
+/// Reads the accounts. What cannot be read becomes a gap; an error means that nothing could be.
 pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Inventory, CollectError> {
     regions::check_names(&settings.regions)?;
+    settings.accounts.check()?;
     let _attention = interrupt.attention();
     let session = tokio::select! {
         biased;
@@ -120,6 +138,7 @@ pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Invent
 /// Finds out what an identity may read, with one small request for each operation.
 pub async fn examine(settings: &Settings, interrupt: Interrupt) -> Result<Examination, CollectError> {
     regions::check_names(&settings.regions)?;
+    settings.accounts.check()?;
     let _attention = interrupt.attention();
     let session = tokio::select! {
         biased;
@@ -136,19 +155,33 @@ pub fn operations() -> Vec<&'static Operation> {
         regions::OPERATIONS,
         ecs::OPERATIONS,
         ec2::OPERATIONS,
+        ecr::OPERATIONS,
         iam::OPERATIONS,
         kms::OPERATIONS,
+        acm_pca::OPERATIONS,
         cloudtrail::OPERATIONS,
         cloudwatch::OPERATIONS,
+        eks::OPERATIONS,
         elasticfilesystem::OPERATIONS,
+        elasticloadbalancing::OPERATIONS,
         events::OPERATIONS,
         logs::OPERATIONS,
         network_firewall::OPERATIONS,
+        organizations::OPERATIONS,
         rds::OPERATIONS,
         route53resolver::OPERATIONS,
         s3::OPERATIONS,
         scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
+        ssm::OPERATIONS,
+        shield::OPERATIONS,
+        signer::OPERATIONS,
+        wafv2::OPERATIONS,
     ];
     services.into_iter().flatten().collect()
+}
+
+/// IAM actions that AWS asks for beside those of [`operations`], each with the operation that needs it.
+pub fn further_permissions() -> &'static [(Operation, &'static str)] {
+    wafv2::FURTHER_PERMISSIONS
 }

@@ -13,6 +13,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::time::SystemTimeSource;
 use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -40,14 +41,36 @@ pub(crate) enum Answer {
     Silence,
 }
 
-type Rule = Arc<dyn Fn(&Value) -> Answer + Send + Sync>;
+/// Who asks, and where, as the signature of a request tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Signed {
+    /// The access key id.
+    pub(crate) key: String,
+    /// The Region that the request is signed for.
+    pub(crate) region: String,
+}
+
+impl Signed {
+    fn of(authorization: Option<&str>) -> Self {
+        let scope = authorization.and_then(|text| text.split_once("Credential=")).map_or("", |(_, rest)| rest);
+        let mut parts = scope.split(['/', ',']);
+        let mut next = || parts.next().unwrap_or_default().to_owned();
+        let (key, _date, region) = (next(), next(), next());
+        Self { key, region }
+    }
+}
+
+type Rule = Arc<dyn Fn(&Value, &Signed) -> Answer + Send + Sync>;
+type Throttling = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Answers requests by operation; what has no answer gets the error `NoAnswerInTest`.
 #[derive(Clone, Default)]
 pub(crate) struct Replay {
     rules: Arc<Mutex<BTreeMap<String, Rule>>>,
     requests: Arc<Mutex<Vec<(String, Value)>>>,
+    signed: Arc<Mutex<Vec<(String, Signed)>>>,
     failing_after: Arc<Mutex<Option<(usize, &'static str)>>>,
+    throttling: Arc<Mutex<Option<Throttling>>>,
     pub(crate) statistics: Statistics,
 }
 
@@ -66,6 +89,11 @@ impl Replay {
     /// REST protocols name no operation: there it is method and path (`GET /clusters/shop`), and the request is the body
     /// with the query's parameters.
     pub(crate) fn on(self, operation: &str, answer: impl Fn(&Value) -> Answer + Send + Sync + 'static) -> Self {
+        self.on_signed(operation, move |request, _| answer(request))
+    }
+
+    /// Answers an operation by its request and by who asks where.
+    pub(crate) fn on_signed(self, operation: &str, answer: impl Fn(&Value, &Signed) -> Answer + Send + Sync + 'static) -> Self {
         self.rules.lock().unwrap().insert(operation.to_owned(), Arc::new(answer));
         self
     }
@@ -91,6 +119,11 @@ impl Replay {
         self.requests.lock().unwrap().clone()
     }
 
+    /// Who asked for what so far, and where.
+    pub(crate) fn signed(&self) -> Vec<(String, Signed)> {
+        self.signed.lock().unwrap().clone()
+    }
+
     /// How often an operation was asked.
     pub(crate) fn count(&self, operation: &str) -> usize {
         self.requests.lock().unwrap().iter().filter(|(name, _)| name == operation).count()
@@ -100,6 +133,18 @@ impl Replay {
     pub(crate) fn failing_after(self, requests: usize, code: &'static str) -> Self {
         *self.failing_after.lock().unwrap() = Some((requests, code));
         self
+    }
+
+    /// Throttles what the server cannot bear: asked with the operation when a request arrives, some time after it was sent.
+    pub(crate) fn throttling(self, throttles: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        *self.throttling.lock().unwrap() = Some(Arc::new(throttles));
+        self
+    }
+
+    /// How long the nth request is on its way: not always the same.
+    fn travel(&self, number: usize) -> Duration {
+        let far = self.throttling.lock().unwrap().is_some();
+        if far { Duration::from_millis(5 + (number as u64 * 7) % 40) } else { Duration::ZERO }
     }
 
     /// Answers over HTTP on a port of this machine, as long as the test's runtime lives.
@@ -135,7 +180,7 @@ impl Replay {
             }
             let mut words = head.split(' ');
             let (method, uri) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            match self.answer(method, uri, header("x-amz-target"), body) {
+            match self.answer(method, uri, header("x-amz-target"), header("authorization"), body) {
                 None => std::future::pending().await,
                 Some((status, body)) => {
                     let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len());
@@ -146,7 +191,7 @@ impl Replay {
         }
     }
 
-    fn answer(&self, method: &str, uri: &str, target: Option<&str>, text: &str) -> Option<(u16, String)> {
+    fn answer(&self, method: &str, uri: &str, target: Option<&str>, authorization: Option<&str>, text: &str) -> Option<(u16, String)> {
         let mut is_rest = false;
         let (operation, body) = if let Some(operation) = target.and_then(|target| target.rsplit('.').next()) {
             (operation.to_owned(), serde_json::from_str(text).unwrap_or(Value::Null))
@@ -159,6 +204,8 @@ impl Replay {
                 rest_request(method, uri, text)
             }
         };
+        let signed = Signed::of(authorization);
+        self.signed.lock().unwrap().push((operation.clone(), signed.clone()));
         let number = {
             let mut requests = self.requests.lock().unwrap();
             requests.push((operation.clone(), body.clone()));
@@ -166,9 +213,11 @@ impl Replay {
         };
         let rule = self.rules.lock().unwrap().get(&operation).cloned();
         let is_ec2 = body.get("Version").is_some_and(|version| version == "2016-11-15");
+        let throttling = self.throttling.lock().unwrap().clone();
         let answer = match *self.failing_after.lock().unwrap() {
+            _ if throttling.is_some_and(|throttles| throttles(&operation)) => Answer::Error("ThrottlingException"),
             Some((requests, code)) if number > requests => Answer::Error(code),
-            _ => rule.map_or(Answer::Error("NoAnswerInTest"), |rule| rule(&body)),
+            _ => rule.map_or(Answer::Error("NoAnswerInTest"), |rule| rule(&body, &signed)),
         };
         match answer {
             Answer::Json(body) => Some((200, body.to_string())),
@@ -203,6 +252,7 @@ pub(crate) fn config(attempt: Duration) -> SdkConfig {
         .credentials_provider(SharedCredentialsProvider::new(credentials()))
         .retry_config(retries())
         .timeout_config(timeouts.build())
+        .time_source(SystemTimeSource::new())
         .build()
 }
 
@@ -232,11 +282,19 @@ fn form(text: &str) -> Map<String, Value> {
 
 impl HttpConnector for Replay {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default());
-        let uri = request.uri().split_once("://").map_or(request.uri(), |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
-        let answer = self.answer(request.method(), uri, request.headers().get("x-amz-target"), &body);
+        let replay = self.clone();
+        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        let uri =
+            request.uri().split_once("://").map_or(request.uri(), |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..])).to_owned();
+        let method = request.method().to_owned();
+        let header = |name: &str| request.headers().get(name).map(ToOwned::to_owned);
+        let (target, authorization) = (header("x-amz-target"), header("authorization"));
         HttpConnectorFuture::new(async move {
-            let Some((status, body)) = answer else {
+            let travel = replay.travel(replay.requests.lock().unwrap().len());
+            if !travel.is_zero() {
+                crate::clock::sleep(travel).await;
+            }
+            let Some((status, body)) = replay.answer(&method, &uri, target.as_deref(), authorization.as_deref(), &body) else {
                 return std::future::pending().await;
             };
             // A turn of the executor, so that what runs concurrently does.

@@ -103,6 +103,12 @@ impl<'d> Screen<'d> {
         }
     }
 
+    /// Judges a line of a script or a build file: its words, then the whole.
+    pub(crate) fn line(&mut self, path: &str, line: &str) {
+        let words: Vec<String> = line.split_ascii_whitespace().map(ToOwned::to_owned).collect();
+        self.words(path, &words);
+    }
+
     fn keep(&mut self, path: &str, text: &str, matches: Vec<Match>) {
         let mut ids = access_keys(self.detector, text).into_iter();
         for found in matches {

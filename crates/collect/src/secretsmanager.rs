@@ -111,12 +111,11 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, inventory: &Inventory) -> In
 }
 
 async fn secret(api: &Api, wire: &Wire, id: String, known: Option<Secret>) -> Secret {
-    let described = match known {
-        Some(secret) => Some(secret),
-        None => {
-            let ask = Ask::members(json!({"SecretId": id}));
-            api.or_gap(wire.ask_on::<Secret>(api, &DESCRIBE_SECRET, &id, ask).await)
-        }
+    let described = if known.is_some() {
+        known
+    } else {
+        let ask = Ask::members(json!({"SecretId": id}));
+        api.or_gap(wire.ask_on::<Secret>(api, &DESCRIBE_SECRET, &id, ask).await)
     };
     let mut secret = described.unwrap_or_else(|| Secret { arn: id.clone(), ..Secret::default() });
     let policy = policy(api, wire, &id).await;

@@ -5,9 +5,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
@@ -20,8 +22,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_types::service_config::ServiceConfigKey;
 
 use crate::Settings;
+use crate::budget::{Budget, Meter, Patience, Share};
 use crate::guard::Guard;
-use crate::regions;
 use crate::statistics::Statistics;
 use crate::wire::{Service, Wire};
 
@@ -38,11 +40,17 @@ const CACHED_SERVICES: &[&str] = &["ECS", "ECR"];
 /// How long the first request waits for an answer to begin.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long it may take to get credentials, with all retries.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// Credentials, endpoints and limits; gives out clients.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     sdk: SdkConfig,
     statistics: Statistics,
+    profile: Option<String>,
+    role: Option<String>,
+    budget: Budget,
 }
 
 macro_rules! clients {
@@ -82,23 +90,52 @@ impl Session {
             let provider = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
             sdk = sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
         }
-        if let Some(role) = &settings.role_arn {
-            let mut builder = AssumeRoleProvider::builder(role).session_name("plimsoll").configure(&sdk);
-            if let Some(id) = &settings.external_id {
-                builder = builder.external_id(id);
-            }
-            if sdk.region().is_none() {
-                builder = builder.region(Region::new(regions::first(&settings.regions, None)));
-            }
-            let provider = builder.build().await;
-            sdk = sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
-        }
-        Self::new(sdk)
+        Self { profile: settings.profile.clone(), ..Self::new(sdk).spending(settings.api_budget) }
     }
 
-    /// Takes a configuration as it is.
+    /// Takes a configuration as it is, but for its timeouts: they are the meter's, which does not count an attempt's wait
+    /// for its turn.
     pub(crate) fn new(sdk: SdkConfig) -> Self {
-        Self { sdk, statistics: Statistics::default() }
+        let timeouts = sdk.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
+        let patience = Patience { attempt: timeouts.operation_attempt_timeout(), request: timeouts.operation_timeout() };
+        let mut of_connections = TimeoutConfig::builder();
+        of_connections.set_connect_timeout(timeouts.connect_timeout()).set_read_timeout(timeouts.read_timeout());
+        let meter = Meter::new(sdk.http_client().unwrap_or_else(http_client), patience);
+        let sdk = sdk.into_builder().http_client(meter).timeout_config(of_connections.build());
+        // Answers are read whole, within the timeout of an attempt.
+        let sdk = sdk.stalled_stream_protection(StalledStreamProtectionConfig::disabled()).build();
+        let statistics = Statistics::default();
+        let budget = Budget::new(Share::default(), statistics.clone());
+        Self { sdk, statistics, budget, profile: None, role: None }
+    }
+
+    /// Spends another share of AWS's request quotas.
+    pub(crate) fn spending(self, share: Share) -> Self {
+        Self { budget: Budget::new(share, self.statistics.clone()), ..self }
+    }
+
+    /// The same as a role. Nothing is sent until something is asked; credentials are renewed before they expire.
+    pub(crate) async fn assume(&self, role: &str, external_id: Option<&str>, region: &str) -> Self {
+        let mut builder =
+            AssumeRoleProvider::builder(role).session_name("plimsoll").region(Region::new(region.to_owned())).configure(&self.sdk);
+        if let Some(id) = external_id {
+            builder = builder.external_id(id);
+        }
+        let provider = SharedCredentialsProvider::new(builder.build().await);
+        // One cache for the clients of all services and Regions, so that the role is assumed once.
+        let identities = IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build();
+        let sdk = self.sdk.clone().into_builder().credentials_provider(provider).identity_cache(identities).build();
+        Self { sdk, role: Some(role.to_owned()), ..self.clone() }
+    }
+
+    /// The profile that was asked for by name.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
+    /// The role that is assumed.
+    pub(crate) fn role(&self) -> Option<&str> {
+        self.role.as_deref()
     }
 
     /// The Region that environment or profile name.
@@ -126,6 +163,11 @@ impl Session {
         &self.statistics
     }
 
+    /// What may be spent, by all sessions that are derived from this one together.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// A session that gives up soon, for the first request: who does not answer that will not answer the others.
     pub(crate) fn impatient(&self) -> Self {
         let timeouts = self.sdk.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
@@ -135,7 +177,7 @@ impl Session {
         let sdk = sdk
             .retry_config(retries.with_max_attempts(FIRST_MAX_ATTEMPTS))
             .timeout_config(timeouts.read_timeout(read.min(FIRST_READ_TIMEOUT)).build());
-        Self { sdk: sdk.build(), statistics: self.statistics.clone() }
+        Self { sdk: sdk.build(), ..self.clone() }
     }
 
     /// A client in a Region of a service that has no SDK crate here.
@@ -162,7 +204,7 @@ fn timeouts(attempt: Duration) -> TimeoutConfig {
 }
 
 /// One client, so that system certificates are read once. It is the SDK's default in all else, proxies included.
-fn http_client() -> SharedHttpClient {
+pub(crate) fn http_client() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = ConnectorBuilder::default().tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc));
         connector.set_connector_settings(settings.cloned());

@@ -1,7 +1,9 @@
-//! Every attempt of every request flows through; how many there were, and how many were throttled, flows out.
+//! Every attempt of every request flows through; how many there were, how many were throttled and how long they waited
+//! flows out.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -11,6 +13,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use plimsoll_model::CallStatistics;
 
+use crate::api::Operation;
 use crate::guard;
 
 /// Bytes of an error's body in which its code is looked for.
@@ -19,20 +22,44 @@ const ERROR_HEAD: usize = 4096;
 /// Counts attempts and throttled answers by operation. All clones count together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Statistics {
-    calls: Arc<Mutex<BTreeMap<String, CallStatistics>>>,
+    counts: Arc<Mutex<BTreeMap<String, Count>>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    calls: u64,
+    throttled: u64,
+    /// Many waits are shorter than the millisecond that is told.
+    waited: Duration,
 }
 
 impl Statistics {
     /// What was counted so far, by `service:Operation`.
     pub(crate) fn calls(&self) -> BTreeMap<String, CallStatistics> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let told = |count: &Count| CallStatistics {
+            calls: count.calls,
+            throttled: count.throttled,
+            waited_ms: u64::try_from(count.waited.as_millis()).unwrap_or(u64::MAX),
+            cached: 0,
+        };
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().map(|(id, count)| (id.clone(), told(count))).collect()
     }
 
-    fn count(&self, config: &ConfigBag, count: impl FnOnce(&mut CallStatistics)) {
+    /// A request waited for its turn.
+    pub(crate) fn waited(&self, operation: &Operation, time: Duration) {
+        self.add(operation.id(), |count| count.waited += time);
+    }
+
+    fn count(&self, config: &ConfigBag, count: impl FnOnce(&mut Count)) {
         if let Some(metadata) = config.load::<Metadata>() {
             let id = format!("{}:{}", guard::prefix(metadata.service()), metadata.name());
-            count(self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default());
+            self.add(id, count);
         }
+    }
+
+    fn add(&self, id: String, count: impl FnOnce(&mut Count)) {
+        count(self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default());
     }
 }
 
@@ -47,7 +74,7 @@ impl Intercept for Statistics {
         _components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.count(config, |statistics| statistics.calls += 1);
+        self.count(config, |count| count.calls += 1);
         Ok(())
     }
 
@@ -58,14 +85,14 @@ impl Intercept for Statistics {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if context.response().is_some_and(is_throttled) {
-            self.count(config, |statistics| statistics.throttled += 1);
+            self.count(config, |count| count.throttled += 1);
         }
         Ok(())
     }
 }
 
 /// Whether an answer says "slow down". The error is of another type for each operation, so this reads the answer.
-fn is_throttled(response: &HttpResponse) -> bool {
+pub(crate) fn is_throttled(response: &HttpResponse) -> bool {
     let status = response.status();
     if status.as_u16() == 429 {
         return true;
@@ -123,7 +150,7 @@ mod tests {
         let replay = Replay::new().on("ListAliases", burst);
         let api = Api::in_test();
         api.call(&crate::kms::LIST_ALIASES, replay.kms().list_aliases().send()).await.unwrap();
-        assert_eq!(replay.statistics.calls()["kms:ListAliases"], CallStatistics { calls: 5, throttled: 4, cached: 0 });
+        assert_eq!(replay.statistics.calls()["kms:ListAliases"], CallStatistics { calls: 5, throttled: 4, cached: 0, waited_ms: 0 });
     }
 
     #[tokio::test]
@@ -134,7 +161,7 @@ mod tests {
             .error("ListAccessKeys", "AccessDenied");
         replay.ec2().describe_regions().send().await.unwrap_err();
         replay.iam().list_access_keys().send().await.unwrap_err();
-        assert_eq!(replay.statistics.calls()["ec2:DescribeRegions"], CallStatistics { calls: 8, throttled: 8, cached: 0 });
-        assert_eq!(replay.statistics.calls()["iam:ListAccessKeys"], CallStatistics { calls: 1, throttled: 0, cached: 0 });
+        assert_eq!(replay.statistics.calls()["ec2:DescribeRegions"], CallStatistics { calls: 8, throttled: 8, cached: 0, waited_ms: 0 });
+        assert_eq!(replay.statistics.calls()["iam:ListAccessKeys"], CallStatistics { calls: 1, throttled: 0, cached: 0, waited_ms: 0 });
     }
 }

@@ -1,18 +1,21 @@
-//! Calls sts:GetCallerIdentity, before all else. Yields the account and the caller's ARN, or why nothing can be scanned.
+//! Calls sts:GetCallerIdentity, before all else in an account. Yields the account and the caller's ARN, or why nothing can
+//! be scanned.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_sts::error::BoxError;
+use aws_sdk_sts::error::{BoxError, ProvideErrorMetadata};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use plimsoll_model::AccountId;
 
+use crate::Interrupt;
 use crate::api::Operation;
 use crate::error::CollectError;
 use crate::failure::{self, Failure};
 use crate::session::Session;
-use crate::{Interrupt, Settings};
 
 const GET_CALLER_IDENTITY: Operation = Operation {
     service: "sts",
@@ -32,7 +35,7 @@ pub(crate) struct Caller {
 }
 
 /// Finds out who we are. This is the first request, and so the one that tells what is wrong with the set-up.
-pub(crate) async fn caller(session: &Session, settings: &Settings, region: &str, interrupt: &Interrupt) -> Result<Caller, CollectError> {
+pub(crate) async fn caller(session: &Session, region: &str, interrupt: &Interrupt) -> Result<Caller, CollectError> {
     let endpoint = Endpoint::default();
     let client = session.impatient().sts(region);
     let request = client.get_caller_identity().customize().interceptor(endpoint.clone()).send();
@@ -42,8 +45,11 @@ pub(crate) async fn caller(session: &Session, settings: &Settings, region: &str,
         answer = request => answer,
     };
     let identity = answer.map_err(|error| {
+        if let (Some(role), Some(source)) = (session.role(), not_assumed(&error)) {
+            return CollectError::AssumeRole { role: role.to_owned(), source };
+        }
         let credentials = failure::cause::<CredentialsError>(&error).map(Credentials::from);
-        to_error(settings, endpoint.take(), credentials, Failure::from_sdk(error))
+        to_error(session, endpoint.take(), credentials, Failure::from_sdk(error))
     })?;
     match (identity.account, identity.arn) {
         (Some(account), Some(arn)) if !account.is_empty() => Ok(Caller { account: AccountId::new(&account), arn }),
@@ -73,16 +79,22 @@ impl From<&CredentialsError> for Credentials {
     }
 }
 
-fn to_error(settings: &Settings, endpoint: String, credentials: Option<Credentials>, source: Failure) -> CollectError {
+/// What STS said to `AssumeRole`, inside the error of the request that needed the role.
+fn not_assumed(error: &(dyn Error + 'static)) -> Option<Failure> {
+    let refusal = failure::cause::<AssumeRoleError>(error)?;
+    Some(Failure::new(refusal.code()?, refusal.message().unwrap_or("AWS gave no message")))
+}
+
+fn to_error(session: &Session, endpoint: String, credentials: Option<Credentials>, source: Failure) -> CollectError {
     if let Some(credentials) = credentials {
-        return match (credentials, &settings.profile, &settings.role_arn) {
+        return match (credentials, session.profile(), session.role()) {
+            (_, _, Some(role)) => CollectError::AssumeRole { role: role.to_owned(), source },
             (Credentials::None, None, _) => CollectError::NoCredentials { source },
             (Credentials::None | Credentials::Misconfigured, Some(profile), _) => {
-                CollectError::Profile { profile: profile.clone(), source }
+                CollectError::Profile { profile: profile.to_owned(), source }
             }
-            (_, _, Some(role)) => CollectError::AssumeRole { role: role.clone(), source },
             (_, Some(profile), None) if source.message.to_lowercase().contains("sso") => {
-                CollectError::Profile { profile: profile.clone(), source }
+                CollectError::Profile { profile: profile.to_owned(), source }
             }
             _ => CollectError::Credentials { source },
         };

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::replay::{Answer, Replay, config};
 use crate::scan::scan;
 use crate::session::Session;
-use crate::{Cache, CollectError, Interrupt, RegionChoice, Settings, collect};
+use crate::{AccountChoice, Cache, CollectError, Interrupt, RegionChoice, Settings, collect};
 
 const KEY: &str = "11111111-0000-0000-0000-000000000001";
 const CLUSTER: &str = "arn:aws:ecs:eu-west-3:111111111111:cluster/shop";
@@ -50,6 +50,8 @@ fn account() -> Replay {
                 "containerDefinitions": [{"name": "web", "environment": [{"name": "AWS_ACCESS_KEY_ID", "value": ACCESS_KEY_ID}]}]}}),
         )
         .json("ListAccountSettings", json!({"settings": []}))
+        .json("DescribeRepositories", json!({"repositories": []}))
+        .json("GET /clusters", json!({"clusters": []}))
 }
 
 fn session(replay: &Replay) -> Session {
@@ -120,11 +122,29 @@ async fn a_region_without_clusters_costs_no_request_to_ec2() {
 }
 
 #[tokio::test]
+async fn a_region_with_kubernetes_alone_has_its_network_and_nodes_read() {
+    let cluster = json!({"name": "k", "arn": "arn:aws:eks:eu-west-3:111111111111:cluster/k", "status": "ACTIVE"});
+    let replay = account()
+        .json("ListClusters", json!({"clusterArns": []}))
+        .json("GET /clusters", json!({"clusters": ["k"]}))
+        .json("GET /clusters/k", json!({"cluster": cluster}))
+        .xml(
+            "DescribeInstances",
+            "<reservationSet><item><instancesSet><item><instanceId>i-1</instanceId></item></instancesSet></item></reservationSet>",
+        );
+    let inventory = collected(&replay).await;
+    assert_eq!((inventory.eks_clusters.len(), inventory.instances.len()), (1, 1));
+    assert_eq!((replay.count("DescribeVpcs"), replay.count("DescribeVolumes"), replay.count("ListRules")), (1, 1, 0));
+}
+
+#[tokio::test]
 async fn each_denied_operation_is_named_and_the_rest_is_read() {
     let baseline = account();
     collected(&baseline).await;
     let asked: BTreeSet<String> = baseline.requests().into_iter().map(|(name, _)| name).collect();
-    for operation in crate::operations().into_iter().filter(|operation| asked.contains(operation.name)) {
+    // EKS names its listing of clusters as ECS does, and asks by path.
+    let named = |operation: &&crate::Operation| asked.contains(operation.name) && operation.service != "eks";
+    for operation in crate::operations().into_iter().filter(named) {
         let replay = account().error(operation.name, "AccessDeniedException");
         let outcome = scan(&session(&replay), &Settings::default(), &Interrupt::never()).await;
         if operation.name == "GetCallerIdentity" {
@@ -144,7 +164,9 @@ async fn each_malformed_answer_is_named_and_the_rest_is_read() {
     let baseline = account();
     collected(&baseline).await;
     let asked: BTreeSet<String> = baseline.requests().into_iter().map(|(name, _)| name).collect();
-    for operation in crate::operations().into_iter().filter(|operation| asked.contains(operation.name)) {
+    // EKS names its listing of clusters as ECS does, and asks by path.
+    let named = |operation: &&crate::Operation| asked.contains(operation.name) && operation.service != "eks";
+    for operation in crate::operations().into_iter().filter(named) {
         let replay = account().on(operation.name, |_| Answer::Raw(200, "<html>{".to_owned()));
         let outcome = scan(&session(&replay), &Settings::default(), &Interrupt::never()).await;
         if operation.name == "GetCallerIdentity" {
@@ -350,8 +372,8 @@ fn child() {
     let settings = Settings {
         profile: std::env::var("TEST_PROFILE").ok(),
         regions: RegionChoice::Named(vec!["eu-west-3".to_owned()]),
-        role_arn: std::env::var("TEST_ROLE").ok(),
-        external_id: Some("id".to_owned()),
+        accounts: std::env::var("TEST_ROLE")
+            .map_or(AccountChoice::Caller, |role| AccountChoice::Roles { arns: vec![role], external_id: Some("id".to_owned()) }),
         ..Settings::default()
     };
     let interrupt = if std::env::var_os("TEST_CTRL_C").is_some() { Interrupt::on_ctrl_c() } else { Interrupt::never() };

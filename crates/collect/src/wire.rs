@@ -5,6 +5,8 @@
 //! retries, timeouts, connections and interceptors are the SDK's; only reading and writing the bodies is done here.
 //! `docs/decisions/0007-wire-client.md` tells what the SDK crates would cost.
 
+mod bound;
+mod download;
 mod endpoint;
 mod input;
 mod output;
@@ -28,6 +30,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -39,6 +42,8 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use input::Ask;
 pub(crate) use output::WireError;
+
+use bound::{Bound, NoRetryOfTooLong};
 
 use crate::api::{Api, Operation};
 use crate::guard::Guard;
@@ -111,12 +116,22 @@ pub(crate) struct Wire {
     region: String,
     host_prefix: String,
     statistics: Statistics,
+    /// Bytes that an answer may have.
+    limit: u64,
 }
+
+/// Bytes that an answer may have: more than any page of AWS.
+const ANSWER_LIMIT: u64 = 64 << 20;
 
 impl Wire {
     pub(crate) fn new(sdk: &SdkConfig, service: &'static Service, region: &str, statistics: Statistics) -> Self {
         let (region, host_prefix) = (service.region(region).to_owned(), String::new());
-        Self { service, sdk: sdk.clone(), region, host_prefix, statistics }
+        Self { service, sdk: sdk.clone(), region, host_prefix, statistics, limit: ANSWER_LIMIT }
+    }
+
+    /// The same client, whose answers may have so many bytes.
+    pub(crate) fn with_limit(&self, limit: u64) -> Self {
+        Self { limit, ..self.clone() }
     }
 
     /// Asks at a host whose name begins with an account, as S3 Control wants it; an endpoint of one's own is asked as it is.
@@ -207,9 +222,13 @@ impl Wire {
             .endpoint_url(&url)
             .standard_retry(&self.sdk.retry_config().cloned().unwrap_or_else(RetryConfig::standard))
             .timeout_config(self.sdk.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled))
+            // Answers are read whole, within the timeout of an attempt.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_classifier(TransientErrorClassifier::<WireError>::new())
             .retry_classifier(AwsErrorCodeClassifier::<WireError>::new())
             .retry_classifier(HttpStatusCodeClassifier::default())
+            .retry_classifier(NoRetryOfTooLong)
+            .interceptor(Bound::new(self.limit))
             .interceptor(Guard::new())
             .interceptor(self.statistics.clone())
             .interceptor(RequestInfoInterceptor::new())
@@ -269,12 +288,11 @@ impl Service {
     /// The Region whose endpoint answers for a Region.
     fn region<'a>(&self, region: &'a str) -> &'a str {
         match (self.reach, plimsoll_model::partition_of(region)) {
-            (Reach::Regional, _) => region,
             (Reach::Partition, "aws-cn") => "cn-northwest-1",
             (Reach::Partition, "aws-us-gov") => "us-gov-west-1",
             (Reach::Partition, "aws") => "us-east-1",
             // The other partitions have one Region, or this one leads.
-            (Reach::Partition, _) => region,
+            (Reach::Regional | Reach::Partition, _) => region,
         }
     }
 }

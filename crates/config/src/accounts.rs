@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which accounts to read, and as whom. With nothing set, the account of the credentials.
+/// Which accounts to read, and as whom: by `role-arns`, by `ids` or by `org`. With nothing set, the account of the
+/// credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Accounts {

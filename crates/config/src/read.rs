@@ -205,6 +205,12 @@ impl File<'_> {
             let steps = [Key("accounts"), Key("role-arns"), Item(wrong)];
             return Err(self.value(&steps, "this is no ARN of a role", "write arn:aws:iam::ACCOUNT:role/NAME"));
         }
+        let ways = [("role-arns", !accounts.role_arns.is_empty()), ("ids", !accounts.ids.is_empty()), ("org", accounts.org)];
+        let mut chosen = ways.iter().filter(|(_, is_set)| *is_set).map(|(key, _)| *key);
+        if let (Some(first), Some(second)) = (chosen.next(), chosen.next()) {
+            let span = of_key(self.text, &[Key("accounts"), Key(second)]);
+            return Err(self.invalid(span, format!("accounts has both {first} and {second}"), "choose accounts in one way"));
+        }
         if (!accounts.ids.is_empty() || accounts.org) && accounts.role_name.is_none() {
             let hint = "set role-name to the role to assume in each account";
             return Err(self.invalid(of_key(self.text, &[Key("accounts")]), "accounts has no role-name", hint));
@@ -295,7 +301,6 @@ mod tests {
             profile = "audit"
             regions = ["eu-west-3", "us-east-1"]
             [accounts]
-            ids = ["111111111111"]
             role-name = "path/audit"
             external-id = "x"
             org = true
@@ -403,6 +408,7 @@ mod tests {
             ("[output]\noutputs = [\"json=\"]", "2:12: \"json=\" names no file"),
             ("[accounts]\nids = [\"1\"]", "2:8: \"1\" is no account id"),
             ("[accounts]\nids = [\"111111111111\"]", "1:2: accounts has no role-name"),
+            ("[accounts]\nids = [\"111111111111\"]\norg = true", "3:1: accounts has both ids and org"),
             ("[accounts]\nrole-arns = [\"audit\"]", "2:14: this is no ARN of a role"),
             ("[accounts]\nexclude = { ous = [\"ou-a-b\"] }", "2:1: exclude is for an organization"),
             ("[thresholds]\ntrusted-accounts = [\"x\"]", "2:21: this is no account id"),

@@ -41,6 +41,36 @@ pub fn is_public_range(range: &str) -> bool {
     within != Some(true)
 }
 
+/// Whether these ranges of IPv4 or of IPv6 together hold more addresses than one range with a prefix of this length. What
+/// is no range counts as all.
+pub fn exceed_prefix<S: AsRef<str>>(ranges: &[S], prefix: u32) -> bool {
+    let mut parsed: Vec<(u128, u32, u32)> = Vec::new();
+    for range in ranges {
+        let (address, length) = range.as_ref().split_once('/').map_or((range.as_ref(), None), |(address, length)| (address, Some(length)));
+        let (bits, width) = match address.parse() {
+            Ok(IpAddr::V4(address)) => (u128::from(address.to_bits()), 32),
+            Ok(IpAddr::V6(address)) => (address.to_bits(), 128),
+            Err(_) => return true,
+        };
+        match length.map_or(Some(width), |length| length.parse().ok().filter(|&length| length <= width)) {
+            Some(0) | None => return true,
+            Some(length) => parsed.push((bits, length, width)),
+        }
+    }
+    // The widest first: what lies in one of them adds nothing.
+    parsed.sort_by_key(|&(bits, length, width)| (width, length, bits));
+    let mut distinct: Vec<(u128, u32, u32)> = Vec::new();
+    for (bits, length, width) in parsed {
+        if !distinct.iter().any(|&(outer, shorter, of)| of == width && holds(outer, shorter, bits, length, width)) {
+            distinct.push((bits, length, width));
+        }
+    }
+    [32, 128].into_iter().any(|width: u32| {
+        let sizes = distinct.iter().filter(|&&(_, _, of)| of == width).map(|&(_, length, _)| 1_u128 << (width - length));
+        sizes.fold(0_u128, u128::saturating_add) > 1_u128 << (width - prefix.min(width).max(1))
+    })
+}
+
 /// Whether the range of the first address and length holds all of the second.
 fn holds(outer: u128, outer_length: u32, inner: u128, inner_length: u32, width: u32) -> bool {
     outer_length <= inner_length && (outer ^ inner) >> (width - outer_length) == 0
@@ -48,7 +78,21 @@ fn holds(outer: u128, outer_length: u32, inner: u128, inner_length: u32, width: 
 
 #[cfg(test)]
 mod tests {
-    use super::is_public_range;
+    use super::{exceed_prefix, is_public_range};
+
+    #[test]
+    fn ranges_add_up_and_what_one_holds_counts_once() {
+        assert!(!exceed_prefix(&["52.0.0.0/8"], 8));
+        assert!(!exceed_prefix(&["52.0.0.0/8", "52.1.0.0/16", "52.0.0.0/8"], 8));
+        assert!(exceed_prefix(&["52.0.0.0/8", "8.8.8.8"], 8));
+        assert!(!exceed_prefix(&["52.0.0.0/9", "54.0.0.0/9"], 8));
+        assert!(exceed_prefix(&["2000::/7"], 8));
+        assert!(!exceed_prefix(&["2600::/16", "52.0.0.0/8"], 8));
+        for all in ["0.0.0.0/0", "::/0", "oops", "1.2.3.4/33"] {
+            assert!(exceed_prefix(&[all], 8), "{all}");
+        }
+        assert!(!exceed_prefix::<&str>(&[], 8));
+    }
 
     #[test]
     fn a_range_is_public_unless_a_special_one_holds_all_of_it() {

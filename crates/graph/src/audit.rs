@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{Estate, Link, Missing, Node, Unknown};
 
-/// An account and Region that holds an ACTIVE cluster of Amazon ECS.
+/// An account and Region that holds an ACTIVE cluster of Amazon ECS or a cluster of Amazon EKS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place<'e> {
     /// The account.
@@ -50,8 +50,10 @@ pub enum LogPurpose {
     Containers,
     /// Sessions of ECS Exec.
     Exec,
-    /// Performance events of Container Insights.
+    /// Events of Container Insights.
     Insights,
+    /// The control plane of a cluster of Amazon EKS.
+    ControlPlane,
 }
 
 impl LogPurpose {
@@ -61,6 +63,7 @@ impl LogPurpose {
             Self::Containers => "awslogs-group",
             Self::Exec => "executeCommandConfiguration",
             Self::Insights => "containerInsights",
+            Self::ControlPlane => "clusterLogging",
         }
     }
 }
@@ -82,7 +85,9 @@ impl<'i> Watch<'i> {
         let inventory = estate.inventory();
         let mut watch = Self::default();
         let active = inventory.clusters.iter().filter(|cluster| cluster.data.status == "ACTIVE");
-        watch.places = active.map(|cluster| Place { account: &cluster.account, region: &cluster.region }).collect();
+        let kubernetes = inventory.eks_clusters.iter().filter(|cluster| !matches!(cluster.data.status.as_str(), "DELETING" | "FAILED"));
+        let kubernetes = kubernetes.map(|cluster| Place { account: &cluster.account, region: &cluster.region });
+        watch.places = active.map(|cluster| Place { account: &cluster.account, region: &cluster.region }).chain(kubernetes).collect();
         watch.places.sort_unstable();
         watch.places.dedup();
         for (trail, position) in inventory.trails.iter().zip(0..) {
@@ -138,7 +143,7 @@ fn container_groups<'i>(estate: &Estate<'i>) -> Vec<ContainerLogGroup<'i>> {
             groups.entry((place, name)).or_default().push(writer(LogPurpose::Exec));
         }
     }
-    insights_groups(inventory, &mut groups);
+    platform_groups(inventory, &mut groups);
     let mut groups: Vec<_> = groups
         .into_iter()
         .map(|((place, name), mut writers)| {
@@ -151,8 +156,8 @@ fn container_groups<'i>(estate: &Estate<'i>) -> Vec<ContainerLogGroup<'i>> {
     groups
 }
 
-/// AWS makes the groups of Container Insights when the first event arrives: only those that are there count.
-fn insights_groups<'i>(inventory: &'i Inventory, groups: &mut FxHashMap<(Place<'i>, &'i str), Vec<LogWriter<'i>>>) {
+/// The groups of Container Insights and of control planes come about with their first event: only those that are there count.
+fn platform_groups<'i>(inventory: &'i Inventory, groups: &mut FxHashMap<(Place<'i>, &'i str), Vec<LogWriter<'i>>>) {
     let active = inventory.clusters.iter().filter(|cluster| cluster.data.status == "ACTIVE");
     let by_name: FxHashMap<(Place<'_>, &str), &str> = active
         .map(|cluster| {
@@ -160,19 +165,38 @@ fn insights_groups<'i>(inventory: &'i Inventory, groups: &mut FxHashMap<(Place<'
             ((place, cluster.data.cluster_name.as_str()), cluster.data.cluster_arn.as_str())
         })
         .collect();
+    let kubernetes: FxHashMap<(Place<'_>, &str), &str> = inventory
+        .eks_clusters
+        .iter()
+        .map(|cluster| {
+            ((Place { account: &cluster.account, region: &cluster.region }, cluster.data.name.as_str()), cluster.data.arn.as_str())
+        })
+        .collect();
     for group in &inventory.log_groups {
         let place = Place { account: &group.account, region: &group.region };
         let name = group.data.log_group_name.as_str();
-        let cluster = name.strip_prefix("/aws/ecs/containerinsights/").and_then(|rest| rest.strip_suffix("/performance"));
-        if let Some(&arn) = cluster.and_then(|cluster| by_name.get(&(place, cluster))) {
-            let writer = LogWriter { arn, purpose: LogPurpose::Insights, is_local: true, creates: true };
-            groups.entry((place, name)).or_default().push(writer);
-        }
+        let between = |start, end| name.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
+        let insights = || {
+            let rest = name.strip_prefix("/aws/containerinsights/")?;
+            kubernetes.get(&(place, rest.rsplit_once('/')?.0))
+        };
+        let writer = if let Some(&arn) = between("/aws/ecs/containerinsights/", "/performance").and_then(|name| by_name.get(&(place, name)))
+        {
+            (arn, LogPurpose::Insights)
+        } else if let Some(&arn) = insights() {
+            (arn, LogPurpose::Insights)
+        } else if let Some(&arn) = between("/aws/eks/", "/cluster").and_then(|name| kubernetes.get(&(place, name))) {
+            (arn, LogPurpose::ControlPlane)
+        } else {
+            continue;
+        };
+        let writer = LogWriter { arn: writer.0, purpose: writer.1, is_local: true, creates: true };
+        groups.entry((place, name)).or_default().push(writer);
     }
 }
 
 impl<'i> Estate<'i> {
-    /// Every account and Region with an ACTIVE cluster, in order.
+    /// Every account and Region with an ACTIVE cluster of Amazon ECS or a cluster of Amazon EKS, in order.
     pub fn container_places(&self) -> &[Place<'i>] {
         &self.watch.places
     }
@@ -183,7 +207,7 @@ impl<'i> Estate<'i> {
         u32::try_from(position.ok()?).ok()
     }
 
-    /// The log groups that containers, ECS Exec and Container Insights write to, in order.
+    /// The log groups that containers, ECS Exec, Container Insights and control planes write to, in order.
     pub fn container_log_groups(&self) -> &[ContainerLogGroup<'i>] {
         &self.watch.container_groups
     }
@@ -270,5 +294,81 @@ impl Place<'_> {
         let kind = T::KIND.split(':').nth(1).unwrap_or_default().to_lowercase();
         let partition = plimsoll_model::partition_of(self.region.as_str());
         format!("arn:{partition}:{service}:{}:{}:{kind}", self.region, self.account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{definition_arn, fixture};
+    use plimsoll_model::Seen;
+    use plimsoll_model::aws::ecs::TaskDefinition;
+    use plimsoll_model::aws::events::{EcsParameters, Rule, Target};
+
+    use crate::{Estate, LogPurpose, Trigger};
+
+    fn starting(reference: &str) -> impl FnOnce(&mut Rule) {
+        let parameters = EcsParameters { task_definition_arn: reference.to_owned(), ..Default::default() };
+        let target = Target { ecs_parameters: Some(parameters), ..Default::default() };
+        move |rule| rule.targets = Seen::Known(vec![target])
+    }
+
+    fn started_by(account: plimsoll_fixture::Fixture) -> Vec<String> {
+        let inventory = account.build();
+        let estate = Estate::new(&inventory);
+        let definition = estate.all::<TaskDefinition>().next().unwrap();
+        assert_eq!(definition.in_use().unwrap(), definition.triggers().next().is_some());
+        definition.triggers().map(|trigger| Trigger::arn(trigger).rsplit('/').next().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn rules_and_schedules_use_the_revision_that_they_start_or_the_newest_of_the_family() {
+        let nightly = || fixture().cluster("shop", |_| {}).task_definition("nightly", |_| {});
+        let family = definition_arn("nightly");
+        assert_eq!(started_by(nightly().rule("exact", starting(&definition_arn("nightly")))), ["exact"]);
+        assert_eq!(started_by(nightly().rule("newest", starting(family.trim_end_matches(":1")))), ["newest"]);
+        assert_eq!(started_by(nightly().schedule("late", "shop", "nightly", |_| {})), ["late"]);
+        assert_eq!(started_by(nightly().rule("other", starting(&definition_arn("weekly")))), [""; 0]);
+        let off = |rule: &mut Rule| {
+            starting(&definition_arn("nightly"))(rule);
+            rule.state = Some("DISABLED".to_owned());
+        };
+        assert_eq!(started_by(nightly().rule("off", off)), [""; 0]);
+    }
+
+    #[test]
+    fn whether_a_revision_is_in_use_is_unknown_when_rules_or_schedules_were_not_listed() {
+        for operation in ["events:ListRules", "scheduler:ListSchedules"] {
+            let inventory = fixture().cluster("shop", |_| {}).task_definition("nightly", |_| {}).denied(operation).build();
+            let estate = Estate::new(&inventory);
+            assert!(estate.all::<TaskDefinition>().next().unwrap().in_use().is_err(), "{operation}");
+        }
+    }
+
+    #[test]
+    fn log_groups_know_who_writes_to_them() {
+        let inventory = fixture()
+            .shop()
+            .eks_cluster("k8s", |_| {})
+            .log_group("/aws/ecs/containerinsights/shop/performance", |_| {})
+            .log_group("/aws/ecs/containerinsights/gone/performance", |_| {})
+            .build();
+        let estate = Estate::new(&inventory);
+        let groups: Vec<_> = estate.container_log_groups().iter().map(|group| (group.name, group.writers[0].purpose)).collect();
+        let expected = [
+            ("/aws/ecs/containerinsights/shop/performance", LogPurpose::Insights),
+            ("/aws/eks/k8s/cluster", LogPurpose::ControlPlane),
+            ("/ecs/app", LogPurpose::Containers),
+        ];
+        assert_eq!(groups, expected);
+    }
+
+    #[test]
+    fn every_account_and_region_with_a_cluster_is_a_place_once() {
+        let account = fixture().cluster("a", |_| {}).cluster("b", |_| {}).region("eu-west-3").eks_cluster("k8s", |_| {});
+        let inventory = account.region("eu-north-1").cluster("c", |cluster| cluster.status = "INACTIVE".to_owned()).build();
+        let estate = Estate::new(&inventory);
+        let regions: Vec<&str> = estate.container_places().iter().map(|place| place.region.as_str()).collect();
+        assert_eq!(regions, ["eu-west-3", "us-east-1"]);
+        assert_eq!(estate.position_of(estate.container_places()[1]), Some(1));
     }
 }

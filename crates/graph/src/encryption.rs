@@ -2,7 +2,9 @@
 
 use plimsoll_model::aws::cloudtrail::{EventDataStore, Trail};
 use plimsoll_model::aws::ec2::{EbsEncryptionDefaults, Volume};
+use plimsoll_model::aws::ecr::Repository;
 use plimsoll_model::aws::ecs::{Cluster, Service, Task};
+use plimsoll_model::aws::eks;
 use plimsoll_model::aws::elasticfilesystem::FileSystem;
 use plimsoll_model::aws::kms::Key;
 use plimsoll_model::aws::logs::LogGroup;
@@ -18,8 +20,8 @@ use crate::{Estate, Link, Missing, Node, Unknown};
 pub struct KeyUser {
     /// ARN of the resource that uses the key.
     pub arn: String,
-    /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `volume`, `logGroup`,
-    /// `trail`, `eventDataStore`, `fileSystem`, `database`, `bucket`.
+    /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `serviceConnect`, `volume`,
+    /// `repository`, `secrets` of Kubernetes, `logGroup`, `trail`, `eventDataStore`, `fileSystem`, `database`, `bucket`.
     pub purpose: &'static str,
 }
 
@@ -32,12 +34,12 @@ pub const KEY_USE_OPERATIONS: [&str; 15] = [
     "ecs:ListServices",
     "ecs:DescribeServices",
     "ec2:DescribeVolumes",
+    <Repository as Resource>::OPERATION,
+    "eks:ListClusters",
+    "eks:DescribeCluster",
     "logs:DescribeLogGroups",
     "elasticfilesystem:DescribeFileSystems",
     "cloudtrail:DescribeTrails",
-    "eks:ListClusters",
-    "eks:DescribeCluster",
-    "ecr:DescribeRepositories",
     "secretsmanager:ListSecrets",
     "ssm:DescribeParameters",
 ];
@@ -142,11 +144,26 @@ impl Estate<'_> {
                 let reference = volume.managed_ebs_volume.as_ref().and_then(|volume| volume.kms_key_id.as_deref());
                 add(service.account(), service.region(), reference, &service.data().service_arn, "managedEBSVolume");
             }
+            let connect = service.data().deployments.iter().filter_map(|deployment| deployment.service_connect_configuration.as_ref());
+            for offered in connect.flat_map(|connect| &connect.services) {
+                let reference = offered.tls.as_ref().and_then(|tls| tls.kms_key.as_deref());
+                add(service.account(), service.region(), reference, &service.data().service_arn, "serviceConnect");
+            }
         }
         for volume in self.all::<Volume>() {
             add(volume.account(), volume.region(), volume.data().kms_key_id.as_deref(), &volume.arn(), "volume");
         }
         self.each_reference(&mut add);
+        for repository in self.all::<Repository>() {
+            let reference = repository.data().encryption_configuration.as_ref().and_then(|encryption| encryption.kms_key.as_deref());
+            add(repository.account(), repository.region(), reference, &repository.data().repository_arn, "repository");
+        }
+        for cluster in self.all::<eks::Cluster>() {
+            for config in &cluster.data().encryption_config {
+                let reference = config.provider.as_ref().and_then(|provider| provider.key_arn.as_deref());
+                add(cluster.account(), cluster.region(), reference, &cluster.data().arn, "secrets");
+            }
+        }
         #[expect(clippy::iter_over_hash_type, reason = "each list is put in order on its own")]
         for list in uses.values_mut() {
             list.sort();

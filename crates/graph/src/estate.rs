@@ -2,16 +2,19 @@
 
 use std::sync::OnceLock;
 
-use plimsoll_model::aws::{ec2, ecs, elasticfilesystem, iam, kms};
+use plimsoll_model::aws::{acm_pca, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, iam, kms};
 use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
 use rustc_hash::FxHashMap;
 
 use crate::audit::Watch;
+use crate::balancing::Balancing;
+use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
+use crate::image::ImageUses;
 use crate::relation::Relation;
 use crate::storage::Storage;
 use crate::workload::Workloads;
-use crate::{Confinement, Coverage, Launch, Link, Missing, Node};
+use crate::{Closed, Confinement, Coverage, Launch, Link, Missing, Node};
 
 /// An inventory with its relations.
 pub struct Estate<'i> {
@@ -20,7 +23,10 @@ pub struct Estate<'i> {
     coverage: Coverage<'i>,
     pub(crate) ids: Ids<'i>,
     pub(crate) relations: Relations,
+    pub(crate) kubernetes: Kubernetes,
+    pub(crate) balancing: OnceLock<Balancing>,
     pub(crate) key_uses: OnceLock<KeyUses>,
+    pub(crate) image_uses: OnceLock<ImageUses>,
     pub(crate) latest_revisions: OnceLock<Vec<bool>>,
     pub(crate) workloads: OnceLock<Workloads>,
     pub(crate) settings: FxHashMap<(&'i AccountId, &'i Region, &'i str), &'i str>,
@@ -63,6 +69,10 @@ ids! {
     tasks: ecs::Task,
     task_definitions: ecs::TaskDefinition,
     container_instances: ecs::ContainerInstance,
+    load_balancers: elasticloadbalancing::LoadBalancer,
+    target_groups: elasticloadbalancing::TargetGroup,
+    ssl_policies: elasticloadbalancing::SslPolicy,
+    certificate_authorities: acm_pca::CertificateAuthority,
     vpcs: ec2::Vpc,
     subnets: ec2::Subnet,
     security_groups: ec2::SecurityGroup,
@@ -71,6 +81,8 @@ ids! {
     nat_gateways: ec2::NatGateway,
     instances: ec2::Instance,
     images: ec2::Image,
+    repositories: ecr::Repository,
+    container_images: ecr::Image,
     roles: iam::Role,
     policies: iam::Policy,
     instance_profiles: iam::InstanceProfile,
@@ -99,6 +111,7 @@ pub(crate) struct Relations {
     pub(crate) group_services: Relation,
     pub(crate) instance_volumes: Relation,
     pub(crate) role_definitions: Relation,
+    pub(crate) registries: FxHashMap<(AccountId, Region), u32>,
     pub(crate) key_references: FxHashMap<(AccountId, Region, String), u32>,
 }
 
@@ -120,7 +133,10 @@ impl<'i> Estate<'i> {
             coverage: Coverage::new(inventory),
             ids: Ids::new(inventory),
             relations: Relations::default(),
+            kubernetes: Kubernetes::default(),
+            balancing: OnceLock::new(),
             key_uses: OnceLock::new(),
+            image_uses: OnceLock::new(),
             latest_revisions: OnceLock::new(),
             workloads: OnceLock::new(),
             settings: crate::ecs::settings(inventory),
@@ -131,7 +147,9 @@ impl<'i> Estate<'i> {
         };
         estate.relations = crate::ecs::relations(&estate);
         crate::network::relate(&mut estate);
+        crate::eks::relate(&mut estate);
         crate::encryption::relate(&mut estate);
+        crate::image::relate(&mut estate);
         crate::identity::relate(&mut estate);
         estate.storage = Storage::new(&estate);
         estate.watch = Watch::new(&estate);
@@ -189,6 +207,11 @@ impl<'i> Estate<'i> {
         Link::Missing(self.missing::<T>(account, region, id))
     }
 
+    /// Whether an account was asked in a Region; what came of that is in the coverage.
+    pub fn is_scanned(&self, account: &AccountId, region: &Region) -> bool {
+        self.inventory.header.scope.covers(account, region)
+    }
+
     /// Why a reference leads nowhere.
     pub(crate) fn missing<T: Resource>(&self, account: &AccountId, region: &Region, reference: &str) -> Missing {
         let arn = Arn::parse(reference);
@@ -197,8 +220,10 @@ impl<'i> Estate<'i> {
         let at_region =
             arn.map_or_else(|| region.clone(), |arn| if arn.region.is_empty() { Region::global() } else { Region::new(arn.region) });
         let reference = reference.to_owned();
-        let scope = &self.inventory.header.scope;
-        if !scope.accounts.contains(&at_account) || !(at_region.is_global() || scope.regions.contains(&at_region)) {
+        if let Some(gap) = self.coverage.closed(&at_account).and_then(Closed::account) {
+            return Missing::Unseen { reference, gap: gap.clone() };
+        }
+        if !self.is_scanned(&at_account, &at_region) {
             return Missing::OutOfScope { reference };
         }
         if let Some(gap) = self.coverage.on_resource(T::OPERATION, &reference) {
@@ -208,5 +233,118 @@ impl<'i> Estate<'i> {
             Err(gap) => Missing::Unseen { reference, gap },
             Ok(()) => Missing::NotFound { reference },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{fixture, key_arn, role_arn};
+    use plimsoll_model::aws::ec2::{SecurityGroup, Subnet};
+    use plimsoll_model::aws::ecs::TaskDefinition;
+    use plimsoll_model::{AccountId, Gap, Region};
+
+    use crate::{Estate, Link, Missing};
+
+    const OTHER: &str = "222222222222";
+
+    fn other() -> AccountId {
+        AccountId::new(OTHER)
+    }
+
+    fn region() -> Region {
+        Region::new("us-east-1")
+    }
+
+    fn gap(operation: &str, region: &str, code: &str) -> Gap {
+        Gap { account: other(), region: Region::new(region), operation: operation.to_owned(), code: code.to_owned(), ..Gap::default() }
+    }
+
+    #[test]
+    fn references_lead_into_another_scanned_account() {
+        let inventory = fixture()
+            .key("k1", |_| {})
+            .role("deploy", |_| {})
+            .security_group("front", |_| {})
+            .account(OTHER)
+            .task_definition("web", |definition| definition.task_role_arn = Some(role_arn("deploy")))
+            .build();
+        let estate = Estate::new(&inventory);
+        assert!(estate.key(&other(), &region(), &key_arn("k1")).found().is_some());
+        let definition = estate.all::<TaskDefinition>().next().unwrap();
+        assert_eq!(definition.account(), &other());
+        assert_eq!(definition.task_role().unwrap().found().unwrap().name(), "deploy");
+        // A rule that admits a group over a peering names the group's account.
+        let group: Link<'_, SecurityGroup> = estate.link(&AccountId::new("111111111111"), &region(), "sg-front");
+        assert!(group.found().is_some());
+    }
+
+    #[test]
+    fn a_reference_into_an_account_that_was_not_scanned_is_out_of_scope() {
+        let inventory = fixture().build();
+        let estate = Estate::new(&inventory);
+        let key = format!("arn:aws:kms:us-east-1:{OTHER}:key/k1");
+        let here = AccountId::new("111111111111");
+        assert!(matches!(estate.key(&here, &region(), &key), Link::Missing(Missing::OutOfScope { .. })));
+        let role = estate.role(&here, &format!("arn:aws:iam::{OTHER}:role/deploy"));
+        assert!(matches!(&role, Link::Missing(Missing::OutOfScope { .. })));
+        let unknown = role.exists().unwrap_err();
+        assert!(unknown.gap.message.contains("that was not scanned"), "{}", unknown.gap.message);
+        let group: Link<'_, SecurityGroup> = estate.link(&other(), &region(), "sg-front");
+        assert!(group.exists().is_err());
+    }
+
+    #[test]
+    fn a_reference_into_an_account_that_could_not_be_entered_says_why() {
+        let inventory = fixture()
+            .with(|inventory| {
+                inventory.header.scope.add(other(), [].into());
+                inventory.gaps.push(gap("sts:AssumeRole", "global", "AccessDenied"));
+            })
+            .build();
+        let estate = Estate::new(&inventory);
+        let here = AccountId::new("111111111111");
+        for unknown in [
+            estate.role(&here, &format!("arn:aws:iam::{OTHER}:role/deploy")).exists().unwrap_err(),
+            estate.key(&here, &region(), &format!("arn:aws:kms:us-east-1:{OTHER}:key/k1")).exists().unwrap_err(),
+        ] {
+            assert_eq!((unknown.gap.operation.as_str(), unknown.gap.code.as_str()), ("sts:AssumeRole", "AccessDenied"));
+        }
+    }
+
+    #[test]
+    fn a_reference_into_a_closed_region_says_why_and_one_into_a_global_service_resolves() {
+        let inventory = fixture()
+            .account(OTHER)
+            .role("deploy", |_| {})
+            .with(|inventory| inventory.gaps.push(gap("ecs:ListClusters", "us-east-1", Gap::REGION_CLOSED)))
+            .build();
+        let estate = Estate::new(&inventory);
+        let here = AccountId::new("111111111111");
+        let unknown = estate.key(&here, &region(), &format!("arn:aws:kms:us-east-1:{OTHER}:key/k1")).exists().unwrap_err();
+        assert_eq!(unknown.gap.code, Gap::REGION_CLOSED);
+        assert!(estate.role(&here, &format!("arn:aws:iam::{OTHER}:role/deploy")).found().is_some());
+        assert!(matches!(estate.role(&other(), "gone").exists(), Ok(None)), "IAM was read whole");
+        let coverage = estate.coverage();
+        assert!(coverage.check(&other(), &Region::global(), "ecs:ListTasks").is_err(), "a role may be used in the closed Region");
+        assert!(coverage.check(&other(), &Region::new("eu-west-3"), "ecs:ListTasks").is_ok());
+        assert!(coverage.check(&here, &region(), "ecs:ListTasks").is_ok());
+    }
+
+    #[test]
+    fn regions_of_one_account_say_nothing_of_another() {
+        let inventory = fixture().with(|inventory| inventory.header.scope.add(other(), [Region::new("eu-west-3")].into())).build();
+        let estate = Estate::new(&inventory);
+        let key = |region: &str| estate.key(&other(), &Region::new(region), &format!("arn:aws:kms:{region}:{OTHER}:key/k1"));
+        assert!(matches!(key("eu-west-3"), Link::Missing(Missing::NotFound { .. })));
+        assert!(matches!(key("us-east-1"), Link::Missing(Missing::OutOfScope { .. })));
+    }
+
+    #[test]
+    fn a_shared_subnet_is_the_one_that_its_owner_tells() {
+        let shared = |subnet: &mut Subnet| subnet.owner_id = Some("111111111111".to_owned());
+        let inventory = fixture().subnet("main", "a", shared).account(OTHER).subnet("main", "a", shared).build();
+        let estate = Estate::new(&inventory);
+        let subnet: Link<'_, Subnet> = estate.link(&other(), &region(), "subnet-a");
+        assert_eq!(subnet.found().unwrap().account().as_str(), "111111111111");
     }
 }

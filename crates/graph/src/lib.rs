@@ -3,12 +3,15 @@
 
 mod address;
 mod audit;
+mod balancing;
 mod confinement;
 mod coverage;
 mod ecs;
+mod eks;
 mod encryption;
 mod estate;
 mod identity;
+mod image;
 mod link;
 mod network;
 mod node;
@@ -16,13 +19,15 @@ mod relation;
 mod storage;
 mod workload;
 
-pub use address::is_public_range;
+pub use address::{exceed_prefix, is_public_range};
 pub use audit::{ContainerLogGroup, LogPurpose, LogWriter, Place};
 pub use confinement::Confinement;
-pub use coverage::Coverage;
+pub use coverage::{Closed, Coverage};
 pub use ecs::{Host, Launch, TaskGroup, Trigger};
+pub use eks::NodeKind;
 pub use encryption::{KEY_USE_OPERATIONS, KeyUser};
 pub use estate::Estate;
+pub use image::{ElsewhereImage, LATEST};
 pub use link::{Link, Missing, Unknown};
 pub use network::{Egress, Route};
 pub use node::Node;

@@ -7,7 +7,7 @@ use plimsoll_model::aws::ec2::{
     SecurityGroup, Subnet, Volume, Vpc, VpcBlockPublicAccessOptions,
 };
 use plimsoll_model::aws::ecs::{Service, Task};
-use plimsoll_model::{AccountId, Gap, Region};
+use plimsoll_model::{AccountId, Gap, Located, Region, Resource};
 use rustc_hash::FxHashMap;
 
 use crate::address::is_public_range;
@@ -44,6 +44,10 @@ pub enum Egress<'e> {
 
 pub(crate) fn relate(estate: &mut Estate<'_>) {
     let inventory = estate.inventory();
+    prefer_owners(&mut estate.ids.vpcs, &inventory.vpcs, |vpc| vpc.owner_id.as_deref());
+    prefer_owners(&mut estate.ids.subnets, &inventory.subnets, |subnet| subnet.owner_id.as_deref());
+    prefer_owners(&mut estate.ids.security_groups, &inventory.security_groups, |group| group.owner_id.as_deref());
+    prefer_owners(&mut estate.ids.network_interfaces, &inventory.network_interfaces, |interface| interface.owner_id.as_deref());
     let mut relations = std::mem::take(&mut estate.relations);
     for (table, position) in inventory.route_tables.iter().zip(0_u32..) {
         for association in &table.data.associations {
@@ -95,6 +99,16 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
         }
     }
     estate.relations.group_services = Relation::new(inventory.security_groups.len(), group_services);
+}
+
+/// A shared VPC is told by every account that takes part in it, each with what it may see: an id means what the owner
+/// tells, where the owner was scanned.
+fn prefer_owners<'i, T: Resource>(positions: &mut FxHashMap<&'i str, u32>, list: &'i [Located<T>], owner: fn(&T) -> Option<&str>) {
+    for (item, position) in list.iter().zip(0_u32..) {
+        if owner(&item.data) == Some(item.account.as_str()) {
+            positions.insert(item.data.id(), position);
+        }
+    }
 }
 
 impl Estate<'_> {
@@ -252,7 +266,7 @@ impl<'e> Node<'e, Subnet> {
     pub fn is_ingress_blocked(self) -> Result<bool, Unknown> {
         const OPERATION: &str = "ec2:DescribeVpcBlockPublicAccessOptions";
         let owner = self.data().owner_id.as_deref().map_or_else(|| self.account().clone(), AccountId::new);
-        if !self.estate.inventory().header.scope.accounts.contains(&owner) {
+        if !self.estate.is_scanned(&owner, self.region()) {
             let message = format!("{} belongs to account {owner}, which was not scanned", self.data().subnet_id);
             let (operation, code) = (OPERATION.to_owned(), "OutOfScope".to_owned());
             return Err(Gap { account: owner, region: self.region().clone(), operation, code, message, resource: None }.into());

@@ -70,14 +70,12 @@ impl<'i> Estate<'i> {
                 Err(unseen) => gap = Some(unseen),
             }
         }
-        match gap {
-            Some(gap) => Err(gap.into()),
-            None => {
-                let missing = Missing::NotFound { reference: "the account's public access block".to_owned() };
-                self.coverage().check(account, &Region::global(), AccountPublicAccessBlock::OPERATION)?;
-                Err(missing.into_unknown::<AccountPublicAccessBlock>())
-            }
+        if let Some(gap) = gap {
+            return Err(gap.into());
         }
+        self.coverage().check(account, &Region::global(), AccountPublicAccessBlock::OPERATION)?;
+        let missing = Missing::NotFound { reference: "the account's public access block".to_owned() };
+        Err(missing.into_unknown::<AccountPublicAccessBlock>())
     }
 }
 

@@ -1,9 +1,9 @@
-//! The VPCs that hold container workload (WORKLOAD-VPC of the catalogue). Running tasks, active services and container
-//! instances flow in; what of them is in each VPC flows out. A VPC without workload here may still hold what is not
-//! collected, such as pods of Amazon EKS.
+//! The VPCs that hold container workload (WORKLOAD-VPC of the catalogue). Running tasks, active services, container
+//! instances, EKS clusters and their nodes flow in; what of them is in each VPC flows out.
 
 use plimsoll_model::aws::ec2::{FlowLog, Instance, NetworkInterface, Subnet, Vpc};
 use plimsoll_model::aws::ecs::{Service, Task};
+use plimsoll_model::aws::eks;
 use plimsoll_model::{AccountId, Region};
 use rustc_hash::FxHashMap;
 
@@ -68,8 +68,15 @@ impl Estate<'_> {
                 }
             }
         }
-        for host in self.hosts() {
-            let Some(instance) = host.instance().found() else { continue };
+        for cluster in self.all::<eks::Cluster>().filter(|cluster| !matches!(cluster.status.as_str(), "DELETING" | "FAILED")) {
+            let config = cluster.data().resources_vpc_config.as_ref();
+            place(config.and_then(|config| config.vpc_id.as_deref()), None, None, None);
+            for id in cluster.subnet_ids() {
+                place(cluster.vpc_of(id), Some(id), None, None);
+            }
+        }
+        let hosts = self.hosts().filter_map(|host| host.instance().found());
+        for instance in hosts.chain(self.all::<eks::Cluster>().flat_map(Node::<'_, eks::Cluster>::nodes)) {
             let instance = instance.data();
             place(instance.vpc_id.as_deref(), instance.subnet_id.as_deref(), None, None);
             for interface in &instance.network_interfaces {
@@ -95,7 +102,7 @@ impl Estate<'_> {
     pub fn flow_logs_read(&self, account: &AccountId, region: &Region, owner: Option<&str>, id: &str) -> Result<(), Unknown> {
         self.coverage().check(account, region, "ec2:DescribeFlowLogs")?;
         let Some(owner) = owner.filter(|owner| *owner != account.as_str()).map(AccountId::new) else { return Ok(()) };
-        if !self.inventory().header.scope.accounts.contains(&owner) {
+        if !self.is_scanned(&owner, region) {
             return Err(Missing::OutOfScope { reference: id.to_owned() }.into_unknown::<FlowLog>());
         }
         Ok(self.coverage().check(&owner, region, "ec2:DescribeFlowLogs")?)
@@ -103,12 +110,12 @@ impl Estate<'_> {
 }
 
 impl<'e> Workload<'e> {
-    /// Interfaces of running tasks and of container hosts.
+    /// Interfaces of running tasks, of container hosts and of nodes.
     pub fn interfaces(self) -> impl Iterator<Item = Node<'e, NetworkInterface>> {
         self.estate.many(&self.holdings.interfaces)
     }
 
-    /// Subnets of running tasks, active services and container hosts.
+    /// Subnets of running tasks, active services, container hosts, EKS clusters and nodes.
     pub fn subnets(self) -> impl Iterator<Item = Node<'e, Subnet>> {
         self.estate.many(&self.holdings.subnets)
     }

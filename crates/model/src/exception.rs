@@ -142,8 +142,11 @@ mod tests {
 
     #[test]
     fn a_region_or_account_that_was_not_scanned_is_out_of_scope() {
-        let scope =
-            Scope { accounts: BTreeSet::from([AccountId::new("111111111111")]), regions: BTreeSet::from([Region::new("us-east-1")]) };
+        let scope = Scope {
+            accounts: BTreeSet::from([AccountId::new("111111111111")]),
+            regions: BTreeSet::from([Region::new("us-east-1")]),
+            ..Scope::default()
+        };
         let at = |resource: &str| Exception { resource: Some(resource.to_owned()), ..exception() };
         assert!(exception().is_in_scope(&scope));
         assert!(at("arn:aws:ecs:us-east-1:111111111111:service/*").is_in_scope(&scope));

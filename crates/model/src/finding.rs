@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{AccountId, ExceptionUse, Gap, Region, Suppression};
+use crate::{AccountId, CallStatistics, ExceptionUse, Gap, Region, Suppression};
 
 /// How much a finding matters, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -272,6 +272,12 @@ pub struct ScanSummary {
     pub calls: u64,
     /// Answers that said "slow down".
     pub throttled: u64,
+    /// Milliseconds for which the API budget held requests back, summed over the operations.
+    #[serde(default)]
+    pub waited_ms: u64,
+    /// What each operation cost, by `service:Operation`.
+    #[serde(default)]
+    pub operations: BTreeMap<String, CallStatistics>,
 }
 
 /// The result of a scan: the whole of `--format json`.

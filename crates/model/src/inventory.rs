@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{
-    cloudtrail, cloudwatch, ec2, ecs, elasticfilesystem, events, iam, kms, logs, network_firewall, rds, route53resolver, s3, scheduler,
-    secretsmanager,
+    acm_pca, cloudtrail, cloudwatch, ec2, ecr, ecs, eks, elasticfilesystem, elasticloadbalancing, events, iam, kms, logs, network_firewall,
+    organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm,
 };
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
@@ -80,6 +80,7 @@ pub struct Header {
 
 /// What a collection was asked to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Scope {
     /// Accounts.
     #[serde(default)]
@@ -87,15 +88,61 @@ pub struct Scope {
     /// Regions.
     #[serde(default)]
     pub regions: BTreeSet<Region>,
+    /// The Regions of each account, where accounts differ in them; an account that is not here was asked in all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub regions_by_account: BTreeMap<AccountId, BTreeSet<Region>>,
+    /// Accounts of the organization that are suspended or closed: nobody can enter them, and none was asked.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub inactive_accounts: BTreeSet<AccountId>,
+}
+
+impl Scope {
+    /// Adds an account and where it was asked.
+    pub fn add(&mut self, account: AccountId, regions: BTreeSet<Region>) {
+        self.join(Self { accounts: BTreeSet::from([account]), regions, ..Self::default() });
+    }
+
+    /// Whether an account was asked in a Region; `global` belongs to every account.
+    pub fn covers(&self, account: &AccountId, region: &Region) -> bool {
+        let regions = self.regions_by_account.get(account).unwrap_or(&self.regions);
+        self.accounts.contains(account) && (region.is_global() || regions.contains(region))
+    }
+
+    /// Adds what another collection was asked: each account keeps its own Regions.
+    pub fn join(&mut self, other: Self) {
+        let mut all = std::mem::take(self);
+        let mut by_account = all.take_regions();
+        for (account, regions) in other.clone().take_regions() {
+            by_account.entry(account).or_default().extend(regions);
+        }
+        all.accounts.extend(other.accounts);
+        all.regions.extend(other.regions);
+        all.inactive_accounts.extend(other.inactive_accounts);
+        by_account.retain(|_, regions| *regions != all.regions);
+        *self = Self { regions_by_account: by_account, ..all };
+    }
+
+    /// The Regions of every account, those that were asked in all of them included.
+    fn take_regions(&mut self) -> BTreeMap<AccountId, BTreeSet<Region>> {
+        let mut by_account = std::mem::take(&mut self.regions_by_account);
+        for account in &self.accounts {
+            by_account.entry(account.clone()).or_insert_with(|| self.regions.clone());
+        }
+        by_account
+    }
 }
 
 /// What one operation cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct CallStatistics {
     /// Requests sent, retries included.
     pub calls: u64,
     /// Answers that said "slow down".
     pub throttled: u64,
+    /// Milliseconds for which the API budget held requests back; however many waited at a time, it counts once.
+    #[serde(default)]
+    pub waited_ms: u64,
     /// Answers that a cache of earlier scans gave instead, without a request.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cached: u64,
@@ -269,10 +316,19 @@ fn last_part(arn: &str) -> &str {
     Arn::parse(arn).map_or(arn, |arn| arn.name())
 }
 
+/// `shop/50dc6c495c0c9188/f2f7dc8efc522ab2` of `…:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2`.
+fn listener_name(arn: &str) -> &str {
+    arn.match_indices('/').nth(1).and_then(|(at, _)| arn.get(at + 1..)).unwrap_or(arn)
+}
+
 macro_rules! pairs {
     ($tags:expr, $key:ident, $value:ident) => {
         $tags.iter().map(|tag| (tag.$key.as_str(), tag.$value.as_str())).collect()
     };
+}
+
+fn map_pairs(tags: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
 fn name_tag<'a>(tags: &'a [ec2::Tag], id: &'a str) -> &'a str {
@@ -306,6 +362,28 @@ kinds! {
     /// Effective ECS account settings.
     account_settings: ecs::AccountSetting = "ecs:AccountSetting", "AWS::ECS::AccountSetting", "ecs:ListAccountSettings",
         id: |r| &r.name, name: |r| &r.name, arn: Naming::Made("ecs", "account-setting"), tags: |_r| Vec::new();
+    /// Load balancers.
+    load_balancers: elasticloadbalancing::LoadBalancer = "elasticloadbalancing:LoadBalancer", "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "elasticloadbalancing:DescribeLoadBalancers", id: |r| &r.load_balancer_arn, name: |r| &r.load_balancer_name, arn: Naming::Given,
+        tags: |r| r.tags.known().map_or_else(|_| Vec::new(), |tags| pairs!(tags, key, value));
+    /// Listeners of load balancers in front of containers.
+    listeners: elasticloadbalancing::Listener = "elasticloadbalancing:Listener", "AWS::ElasticLoadBalancingV2::Listener",
+        "elasticloadbalancing:DescribeListeners", id: |r| &r.listener_arn, name: |r| listener_name(&r.listener_arn), arn: Naming::Given,
+        tags: |r| r.tags.known().map_or_else(|_| Vec::new(), |tags| pairs!(tags, key, value));
+    /// Target groups.
+    target_groups: elasticloadbalancing::TargetGroup = "elasticloadbalancing:TargetGroup", "AWS::ElasticLoadBalancingV2::TargetGroup",
+        "elasticloadbalancing:DescribeTargetGroups", id: |r| &r.target_group_arn, name: |r| &r.target_group_name, arn: Naming::Given,
+        tags: |r| r.tags.known().map_or_else(|_| Vec::new(), |tags| pairs!(tags, key, value));
+    /// TLS policies that listeners name.
+    ssl_policies: elasticloadbalancing::SslPolicy = "elasticloadbalancing:SslPolicy", "AWS::ElasticLoadBalancingV2::SslPolicy",
+        "elasticloadbalancing:DescribeSSLPolicies", id: |r| &r.name, name: |r| &r.name, arn: Naming::Made("elasticloadbalancing", "ssl-policy"),
+        tags: |_r| Vec::new();
+    /// Subscriptions to Shield Advanced.
+    shield_subscriptions: shield::Subscription = "shield:Subscription", "AWS::Shield::Subscription", "shield:DescribeSubscription",
+        id: |_r| "", name: |_r| "Shield Advanced", arn: Naming::Made("shield", "subscription"), tags: |_r| Vec::new();
+    /// Private certificate authorities that Service Connect refers to.
+    certificate_authorities: acm_pca::CertificateAuthority = "acm-pca:CertificateAuthority", "AWS::ACMPCA::CertificateAuthority",
+        "acm-pca:DescribeCertificateAuthority", id: |r| &r.arn, name: |r| last_part(&r.arn), arn: Naming::Given, tags: |_r| Vec::new();
     /// VPCs.
     vpcs: ec2::Vpc = "ec2:Vpc", "AWS::EC2::VPC", "ec2:DescribeVpcs",
         id: |r| &r.vpc_id, name: |r| name_tag(&r.tags, &r.vpc_id), arn: Naming::Made("ec2", "vpc"), tags: |r| pairs!(r.tags, key, value);
@@ -377,6 +455,16 @@ kinds! {
     ebs_encryption_defaults: ec2::EbsEncryptionDefaults = "ec2:EbsEncryptionDefaults", "AWS::EC2::EbsEncryptionDefaults",
         "ec2:GetEbsEncryptionByDefault", id: |_r| "", name: |_r| "EBS encryption defaults",
         arn: Naming::Made("ec2", "ebs-encryption-defaults"), tags: |_r| Vec::new();
+    /// Private registries.
+    registries: ecr::Registry = "ecr:Registry", "AWS::ECR::Registry", "ecr:GetRegistryScanningConfiguration",
+        id: |_r| "", name: |_r| "private registry", arn: Naming::Made("ecr", "registry"), tags: |_r| Vec::new();
+    /// Repositories of private registries.
+    repositories: ecr::Repository = "ecr:Repository", "AWS::ECR::Repository", "ecr:DescribeRepositories",
+        id: |r| &r.repository_arn, name: |r| &r.repository_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Container images in use, and the newest of repositories.
+    container_images: ecr::Image = "ecr:Image", "AWS::ECR::Image", "ecr:DescribeImages",
+        id: |r| &r.image_arn, name: |r| r.image_arn.split_once(":repository/").map_or(r.image_arn.as_str(), |(_, name)| name),
+        arn: Naming::Given, tags: |_r| Vec::new();
     /// IAM roles.
     roles: iam::Role = "iam:Role", "AWS::IAM::Role", "iam:GetAccountAuthorizationDetails",
         id: |r| &r.arn, name: |r| &r.role_name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
@@ -411,6 +499,38 @@ kinds! {
     file_systems: elasticfilesystem::FileSystem = "elasticfilesystem:FileSystem", "AWS::EFS::FileSystem",
         "elasticfilesystem:DescribeFileSystems", id: |r| &r.file_system_id, name: |r| r.name.as_deref().unwrap_or(&r.file_system_id),
         arn: Naming::Made("elasticfilesystem", "file-system"), tags: |r| pairs!(r.tags, key, value);
+    /// EKS clusters.
+    eks_clusters: eks::Cluster = "eks:Cluster", "AWS::EKS::Cluster", "eks:DescribeCluster",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |r| map_pairs(&r.tags);
+    /// Managed node groups of EKS clusters.
+    nodegroups: eks::Nodegroup = "eks:Nodegroup", "AWS::EKS::Nodegroup", "eks:DescribeNodegroup",
+        id: |r| &r.nodegroup_arn, name: |r| &r.nodegroup_name, arn: Naming::Given, tags: |r| map_pairs(&r.tags);
+    /// Fargate profiles of EKS clusters.
+    fargate_profiles: eks::FargateProfile = "eks:FargateProfile", "AWS::EKS::FargateProfile", "eks:DescribeFargateProfile",
+        id: |r| &r.fargate_profile_arn, name: |r| &r.fargate_profile_name, arn: Naming::Given, tags: |r| map_pairs(&r.tags);
+    /// Add-ons of EKS clusters.
+    addons: eks::Addon = "eks:Addon", "AWS::EKS::Addon", "eks:DescribeAddon",
+        id: |r| &r.addon_arn, name: |r| &r.addon_name, arn: Naming::Given, tags: |r| map_pairs(&r.tags);
+    /// Access entries of EKS clusters.
+    access_entries: eks::AccessEntry = "eks:AccessEntry", "AWS::EKS::AccessEntry", "eks:DescribeAccessEntry",
+        id: |r| &r.access_entry_arn, name: |r| last_part(&r.principal_arn), arn: Naming::Given, tags: |r| map_pairs(&r.tags);
+    /// Roles that EKS clusters give to service accounts.
+    pod_identity_associations: eks::PodIdentityAssociation = "eks:PodIdentityAssociation", "AWS::EKS::PodIdentityAssociation",
+        "eks:DescribePodIdentityAssociation", id: |r| &r.association_arn, name: |r| &r.association_id, arn: Naming::Given,
+        tags: |r| map_pairs(&r.tags);
+    /// Identity providers of EKS clusters.
+    identity_provider_configs: eks::IdentityProviderConfig = "eks:IdentityProviderConfig", "AWS::EKS::IdentityProviderConfig",
+        "eks:DescribeIdentityProviderConfig", id: |r| &r.identity_provider_config_arn, name: |r| &r.identity_provider_config_name,
+        arn: Naming::Given, tags: |r| map_pairs(&r.tags);
+    /// What stands in the way of upgrades of EKS clusters.
+    insights: eks::Insight = "eks:Insight", "AWS::EKS::Insight", "eks:ListInsights",
+        id: |r| &r.id, name: |r| &r.name, arn: Naming::Made("eks", "insight"), tags: |_r| Vec::new();
+    /// Versions of Kubernetes that EKS clusters run.
+    cluster_versions: eks::ClusterVersion = "eks:ClusterVersion", "AWS::EKS::ClusterVersion", "eks:DescribeClusterVersions",
+        id: |r| &r.cluster_version, name: |r| &r.cluster_version, arn: Naming::Made("eks", "cluster-version"), tags: |_r| Vec::new();
+    /// Default versions of the add-ons of EKS clusters.
+    addon_versions: eks::AddonVersion = "eks:AddonVersion", "AWS::EKS::AddonVersion", "eks:DescribeAddonVersions",
+        id: |r| &r.id, name: |r| &r.addon_name, arn: Naming::Made("eks", "addon-version"), tags: |_r| Vec::new();
     /// Rules of EventBridge.
     rules: events::Rule = "events:Rule", "AWS::Events::Rule", "events:ListRules",
         id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
@@ -420,6 +540,12 @@ kinds! {
     /// Firewalls of AWS Network Firewall.
     firewalls: network_firewall::Firewall = "network-firewall:Firewall", "AWS::NetworkFirewall::Firewall", "network-firewall:ListFirewalls",
         id: |r| &r.firewall_arn, name: |r| &r.firewall_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Accounts in their organization.
+    organization_accounts: organizations::Account = "organizations:Account", "AWS::Organizations::Account", "organizations:DescribeOrganization",
+        id: |r| &r.id, name: |r| &r.id, arn: Naming::Made("organizations", "account"), tags: |_r| Vec::new();
+    /// Service and resource control policies.
+    organization_policies: organizations::Policy = "organizations:Policy", "AWS::Organizations::Policy", "organizations:ListPoliciesForTarget",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
     /// RDS instances in the VPCs of containers.
     db_instances: rds::DbInstance = "rds:DBInstance", "AWS::RDS::DBInstance", "rds:DescribeDBInstances",
         id: |r| &r.db_instance_arn, name: |r| &r.db_instance_identifier, arn: Naming::Given, tags: |r| pairs!(r.tag_list, key, value);
@@ -447,9 +573,20 @@ kinds! {
     /// Secrets of AWS Secrets Manager.
     secrets: secretsmanager::Secret = "secretsmanager:Secret", "AWS::SecretsManager::Secret", "secretsmanager:ListSecrets",
         id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
+    /// Signing profiles of AWS Signer.
+    signing_profiles: signer::SigningProfile = "signer:SigningProfile", "AWS::Signer::SigningProfile", "signer:ListSigningProfiles",
+        id: |r| &r.arn, name: |r| &r.profile_name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Parameters that AWS publishes.
+    public_parameters: ssm::PublicParameter = "ssm:PublicParameter", "AWS::SSM::PublicParameter", "ssm:GetParameters",
+        id: |r| &r.name, name: |r| &r.name, arn: Naming::Made("ssm", "parameter"), tags: |_r| Vec::new();
 }
 
 impl Inventory {
+    /// Whether there are clusters, and so something to judge.
+    pub fn has_containers(&self) -> bool {
+        !self.clusters.is_empty() || !self.eks_clusters.is_empty()
+    }
+
     /// Whether there are no resources.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -463,12 +600,52 @@ impl Inventory {
         self.list_mut().push(Located { account: account.clone(), region: region.clone(), data });
     }
 
-    /// Requests sent, answers that said "slow down" and answers from a cache, over all operations.
+    /// Requests sent, answers that said "slow down", time waited and answers from a cache, over all operations.
     pub fn call_totals(&self) -> CallStatistics {
         self.header.calls.values().fold(CallStatistics::default(), |sum, one| CallStatistics {
             calls: sum.calls + one.calls,
             throttled: sum.throttled + one.throttled,
             cached: sum.cached + one.cached,
+            waited_ms: sum.waited_ms + one.waited_ms,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scope;
+    use crate::{AccountId, Region};
+
+    fn scope(account: &str, regions: &[&str]) -> Scope {
+        let mut scope = Scope::default();
+        scope.add(AccountId::new(account), regions.iter().copied().map(Region::new).collect());
+        scope
+    }
+
+    fn covers(scope: &Scope, account: &str, region: &str) -> bool {
+        scope.covers(&AccountId::new(account), &Region::new(region))
+    }
+
+    #[test]
+    fn joined_accounts_keep_their_own_regions() {
+        let mut both = scope("1", &["eu-west-3"]);
+        both.join(scope("2", &["us-east-1", "eu-west-3"]));
+        both.add(AccountId::new("3"), [].into());
+        assert_eq!((both.accounts.len(), both.regions.len()), (3, 2));
+        assert!(covers(&both, "1", "eu-west-3") && !covers(&both, "1", "us-east-1"));
+        assert!(covers(&both, "2", "eu-west-3") && covers(&both, "2", "us-east-1"));
+        assert!(covers(&both, "3", "global") && !covers(&both, "3", "us-east-1") && !covers(&both, "4", "global"));
+        let own: Vec<&str> = both.regions_by_account.keys().map(AccountId::as_str).collect();
+        assert_eq!(own, ["1", "3"], "who was asked in all is not listed");
+    }
+
+    #[test]
+    fn accounts_that_agree_are_told_once() {
+        let mut both = scope("1", &["eu-west-3"]);
+        both.join(scope("2", &["eu-west-3"]));
+        assert!(both.regions_by_account.is_empty());
+        let mut again = scope("1", &["eu-west-3"]);
+        again.join(scope("1", &["us-east-1"]));
+        assert!(covers(&again, "1", "eu-west-3") && covers(&again, "1", "us-east-1") && again.regions_by_account.is_empty());
     }
 }

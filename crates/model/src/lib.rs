@@ -8,6 +8,7 @@ pub mod aws;
 mod diagnosis;
 mod exception;
 mod finding;
+mod image_reference;
 mod inventory;
 pub mod policy;
 mod responsibility;
@@ -23,6 +24,7 @@ pub use finding::{
     Compliance, Confidence, Finding, PathStep, Remediation, ResourceRef, ScanResult, ScanSummary, Severity, SeverityCounts, Status,
     Summary, finding_id,
 };
+pub use image_reference::{ImageReference, PrivateRegistry};
 pub use inventory::{CallStatistics, Header, Holds, Inventory, Located, Resource, Scope, resource_schemas};
 pub use responsibility::{
     Item, ItemState, LaunchKind, Matrix, MatrixEvidence, MatrixRow, MatrixSummary, Party, StateCounts, Workload, WorkloadRows,

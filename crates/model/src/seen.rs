@@ -29,6 +29,11 @@ pub struct Gap {
 impl Gap {
     /// The code of a gap that stands for an operation which this snapshot's collector never calls.
     pub const NOT_COLLECTED: &'static str = "NotCollected";
+    /// The code of a gap that stands for all operations in a Region, which is closed to the account or to the caller.
+    pub const REGION_CLOSED: &'static str = "RegionClosed";
+
+    /// The code of a gap that stands for an account that was asked for and is not in the caller's organization.
+    pub const NOT_IN_ORGANIZATION: &'static str = "NotInOrganization";
 
     /// A gap without place: the operation was never called.
     pub fn not_collected(operation: &str) -> Self {
@@ -38,6 +43,17 @@ impl Gap {
             message: "this snapshot's collector does not read it".to_owned(),
             ..Self::default()
         }
+    }
+
+    /// Whether it stands for everything in its account: nobody could enter it.
+    pub fn closes_account(&self) -> bool {
+        let entering = matches!(self.operation.as_str(), "sts:AssumeRole" | "sts:GetCallerIdentity");
+        self.region.is_global() && (entering || self.code == Self::NOT_IN_ORGANIZATION)
+    }
+
+    /// Whether it stands for every regional operation in its account and Region.
+    pub fn closes_region(&self) -> bool {
+        self.code == Self::REGION_CLOSED
     }
 
     /// Whether AWS refused for lack of permission, which a policy can mend.

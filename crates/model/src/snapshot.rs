@@ -309,8 +309,7 @@ impl Header {
         self.started_at = self.started_at.min(other.started_at);
         self.finished_at = self.finished_at.max(other.finished_at);
         self.complete &= other.complete;
-        self.scope.accounts.extend(other.scope.accounts);
-        self.scope.regions.extend(other.scope.regions);
+        self.scope.join(other.scope);
         self.operations.retain(|operation| other.operations.contains(operation));
         for (operation, statistics) in other.calls {
             let sum = self.calls.entry(operation).or_default();

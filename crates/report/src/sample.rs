@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use plimsoll_model::{
-    AccountId, Compliance, Confidence, Exception, ExceptionState, ExceptionUse, Finding, Gap, Item, ItemState, LaunchKind, Matrix,
-    MatrixEvidence, MatrixRow, MatrixSummary, Party, PathStep, Region, Remediation, ResourceRef, ScanResult, ScanSummary, Severity,
+    AccountId, CallStatistics, Compliance, Confidence, Exception, ExceptionState, ExceptionUse, Finding, Gap, Item, ItemState, LaunchKind,
+    Matrix, MatrixEvidence, MatrixRow, MatrixSummary, Party, PathStep, Region, Remediation, ResourceRef, ScanResult, ScanSummary, Severity,
     StateCounts, Status, Summary, Suppression, Workload, WorkloadRows, finding_id,
 };
 use serde_json::{Value, json};
@@ -252,6 +252,8 @@ pub(crate) fn result() -> ScanResult {
             regions: ["eu-west-3", "us-east-1"].map(Region::new).to_vec(),
             calls: 1_234,
             throttled: 3,
+            waited_ms: 74_500,
+            operations: operations(),
         },
         summary,
         findings,
@@ -266,6 +268,15 @@ pub(crate) fn result() -> ScanResult {
         exceptions: Vec::new(),
         gaps,
     }
+}
+
+fn operations() -> BTreeMap<String, CallStatistics> {
+    let cost = |calls, throttled, waited_ms| CallStatistics { calls, throttled, waited_ms, cached: 0 };
+    BTreeMap::from([
+        ("ecs:DescribeServices".to_owned(), cost(1_200, 3, 74_120)),
+        ("ecs:ListClusters".to_owned(), cost(33, 0, 380)),
+        ("sts:GetCallerIdentity".to_owned(), cost(1, 0, 0)),
+    ])
 }
 
 fn summary(findings: &[Finding], pass: usize) -> Summary {

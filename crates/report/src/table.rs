@@ -38,6 +38,7 @@ pub fn table(result: &ScanResult, options: &TableOptions, out: &mut impl Write) 
     report.folded(&plan)?;
     report.others(result)?;
     report.unread(&unread)?;
+    report.requests(result)?;
     report.end(result, &plan, &unread)
 }
 
@@ -304,6 +305,40 @@ impl<W: Write> Report<'_, '_, W> {
         Ok(())
     }
 
+    /// What each operation cost, with `-v`.
+    fn requests(&mut self, result: &ScanResult) -> io::Result<()> {
+        if !self.options.verbose || result.scan.operations.is_empty() {
+            return Ok(());
+        }
+        self.screen.heading((Style::Bold, "REQUESTS"), "by operation, and how long the API budget held them back")?;
+        let rows: Vec<_> = result
+            .scan
+            .operations
+            .iter()
+            .map(|(operation, cost)| {
+                let throttled = if cost.throttled > 0 { format!("{} throttled", number(cost.throttled)) } else { String::new() };
+                let waited = if cost.waited_ms > 0 { format!("{} held back", waiting(cost.waited_ms)) } else { String::new() };
+                let style = if cost.throttled > 0 { Style::Medium } else { Style::Dim };
+                vec![
+                    (Style::Plain, shown(operation, 60)),
+                    (Style::Plain, count(usize::try_from(cost.calls).unwrap_or(usize::MAX), "call")),
+                    (style, throttled),
+                    (Style::Dim, waited),
+                ]
+            })
+            .collect();
+        let widths: usize =
+            (0..4).map(|x| rows.iter().filter_map(|row| row.get(x)).map(|(_, text)| cells(text)).max().unwrap_or(0) + GAP).sum();
+        if widths + 2 <= self.screen.width {
+            return self.screen.grid(2, &rows);
+        }
+        for row in &rows {
+            let cells: Vec<&str> = row.iter().map(|(_, text)| text.as_str()).filter(|text| !text.is_empty()).collect();
+            self.screen.text(2, Style::Plain, &cells.join(", "))?;
+        }
+        Ok(())
+    }
+
     fn end(&mut self, result: &ScanResult, plan: &Plan<'_>, unread: &[Unread<'_>]) -> io::Result<()> {
         self.screen.blank()?;
         self.screen.rule()?;
@@ -454,7 +489,7 @@ fn places(resources: &[&ResourceRef]) -> String {
 
 /// What was scanned, when, at what cost, and whether all of it.
 fn scanned(result: &ScanResult) -> String {
-    let ScanSummary { started_at, finished_at, complete, accounts, regions, calls, throttled } = &result.scan;
+    let ScanSummary { started_at, finished_at, complete, accounts, regions, calls, throttled, waited_ms, .. } = &result.scan;
     let some = |names: Vec<&str>, noun: &str| match names.len() {
         1..=3 => {
             format!("{noun}{} {}", if names.len() == 1 { "" } else { "s" }, names.iter().map(|n| name(n)).collect::<Vec<_>>().join(", "))
@@ -466,19 +501,31 @@ fn scanned(result: &ScanResult) -> String {
     let start = started_at.to_string();
     let minute = start.get(..16).unwrap_or(&start).replace('T', " ");
     let seconds = finished_at.duration_since(*started_at).as_secs().max(0);
-    let lasted = match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    };
+    let lasted = lasting(seconds.unsigned_abs());
     let throttled = if *throttled > 0 { format!(", {} throttled", number(*throttled)) } else { String::new() };
+    // Shorter than that it is nobody's concern.
+    let waited = if *waited_ms >= 1000 { format!(", {} held back by the API budget", waiting(*waited_ms)) } else { String::new() };
     let calls = format!("{} call{}", number(*calls), if *calls == 1 { "" } else { "s" });
     let state = match (complete, result.gaps.len()) {
         (false, _) => "INTERRUPTED".to_owned(),
         (true, 0) => "complete".to_owned(),
         (true, gaps) => format!("complete but for {}", count(gaps, "failed read")),
     };
-    format!("Scanned {accounts} in {regions}; {minute} UTC, {lasted}, {calls}{throttled}; {state}.")
+    format!("Scanned {accounts} in {regions}; {minute} UTC, {lasted}, {calls}{throttled}{waited}; {state}.")
+}
+
+/// A duration in seconds.
+fn lasting(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// A duration in milliseconds.
+fn waiting(milliseconds: u64) -> String {
+    if milliseconds < 1000 { format!("{milliseconds} ms") } else { lasting(milliseconds / 1000) }
 }
 
 /// The one thing to do next.
@@ -491,6 +538,9 @@ fn next(result: &ScanResult, plan: &Plan<'_>, unread: &[Unread<'_>], action: fn(
         Some(explain) if fail.critical + fail.high > 0 => format!("{explain} says why the first finding matters and how to mend it."),
         _ if !result.scan.complete => "scan again to the end; an interrupted scan proves nothing clean.".to_owned(),
         _ if unread.iter().any(|one| !one.is_never_asked()) => {
+            if let Some(closing) = unread.first().filter(|one| one.is_closing()) {
+                return format!("{}; nothing was read of {}.", closing.remedy(action), closing.place());
+            }
             let remedy = unread.first().map_or_else(|| "see the verdicts with -v".to_owned(), |one| one.remedy(action));
             format!("{remedy}, for {}; `plimsoll permissions` prints the whole policy.", count(result.summary.unknown, "unknown verdict"))
         }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_model::{Finding, Gap, ScanResult, Status};
+use plimsoll_model::{Finding, Gap, Region, ScanResult, Status};
 use serde_json::Value;
 
 use crate::display::{SHORT, count, name, shown};
@@ -60,7 +60,7 @@ pub(crate) fn unread<'r>(result: &'r ScanResult) -> Vec<Unread<'r>> {
     }
     let mut all: Vec<_> = all.into_values().collect();
     all.sort_by_key(|unread| {
-        (unread.is_never_asked(), Reverse(unread.verdicts()), Reverse(unread.places.values().map(BTreeSet::len).sum::<usize>()))
+        (unread.rank(), Reverse(unread.verdicts()), Reverse(unread.places.values().map(BTreeSet::len).sum::<usize>()))
     });
     all
 }
@@ -102,6 +102,25 @@ impl Unread<'_> {
         self.checks.values().map(Vec::len).sum()
     }
 
+    /// What comes first: whole accounts, then what a permission or a second scan mends, then what somebody closed on purpose.
+    fn rank(&self) -> u8 {
+        match () {
+            () if self.is_never_asked() => 3,
+            () if self.code == Gap::REGION_CLOSED => 2,
+            () => u8::from(!self.closes_account()),
+        }
+    }
+
+    /// Whether nothing at all was read where it failed.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closes_account() || self.code == Gap::REGION_CLOSED
+    }
+
+    fn closes_account(&self) -> bool {
+        let gap = Gap { operation: self.operation.to_owned(), code: self.code.to_owned(), region: Region::global(), ..Gap::default() };
+        gap.closes_account()
+    }
+
     /// Whether the collector never asks: no permission and no second scan mends that.
     pub(crate) fn is_never_asked(&self) -> bool {
         self.code == Gap::NOT_COLLECTED
@@ -113,6 +132,8 @@ impl Unread<'_> {
             self.services.iter().map(|service| shown(service, SHORT)).collect::<Vec<_>>().join(", ")
         } else if self.operation.is_empty() {
             "other reasons".to_owned()
+        } else if self.code == Gap::REGION_CLOSED {
+            "everything".to_owned()
         } else {
             shown(self.operation, SHORT)
         }
@@ -131,6 +152,8 @@ impl Unread<'_> {
             (_, many) => count(many, "Region"),
         };
         match (self.places.keys().next(), self.places.len()) {
+            (Some(account), 1) if self.closes_account() => name(account),
+            (_, accounts) if self.closes_account() => count(accounts, "account"),
             (Some(account), 1) => format!("{} in {regions_text}", name(account)),
             (_, accounts) => format!("{} in {regions_text}", count(accounts, "account")),
         }
@@ -155,6 +178,14 @@ impl Unread<'_> {
         let code = self.code;
         if self.operation.is_empty() {
             "the messages say why (-v)".to_owned()
+        } else if code == Gap::REGION_CLOSED && self.message.contains("service control policy") {
+            "a service control policy closes it: leave the Region out, or ask the owner of the policy".to_owned()
+        } else if code == Gap::REGION_CLOSED {
+            "enable the Region for this account, or leave it out with --region".to_owned()
+        } else if code == Gap::NOT_IN_ORGANIZATION {
+            "check the account's number".to_owned()
+        } else if self.operation == "sts:AssumeRole" && denied {
+            "let the role's trust policy name you, and allow sts:AssumeRole on it".to_owned()
         } else if denied && self.message.contains("explicit deny in a service control policy") {
             "a service control policy denies it: leave the Region out, or ask the owner of the policy".to_owned()
         } else if denied && self.message.contains("explicit deny") {
@@ -164,7 +195,7 @@ impl Unread<'_> {
         } else if code == Gap::NOT_COLLECTED {
             "not read by the version that collected".to_owned()
         } else if code.contains("Throttl") || code.contains("TooManyRequests") || code.contains("LimitExceeded") {
-            "scan again with a smaller --concurrency".to_owned()
+            "scan again with a smaller --api-budget".to_owned()
         } else if code.contains("Expired") {
             "renew the credentials and scan again".to_owned()
         } else if matches!(code, "OptInRequired" | "AuthFailure" | "UnrecognizedClientException" | "InvalidClientTokenId") {
@@ -201,7 +232,11 @@ mod tests {
         );
         assert!(remedy("AccessDenied", "with an explicit deny in a service control policy").starts_with("a service control policy"));
         assert_eq!(remedy("ExpiredTokenException", ""), "renew the credentials and scan again");
-        assert_eq!(remedy("ThrottlingException", ""), "scan again with a smaller --concurrency");
+        assert_eq!(remedy("ThrottlingException", ""), "scan again with a smaller --api-budget");
+        assert!(
+            remedy("RegionClosed", "with an explicit deny in a service control policy").starts_with("a service control policy closes it")
+        );
+        assert!(remedy("RegionClosed", "OptInRequired").starts_with("enable the Region"));
         assert_eq!(remedy("Timeout", ""), "check network and endpoint, then scan again");
         assert_eq!(remedy("NotCollected", ""), "not read by the version that collected");
         assert_eq!(remedy("SomethingElse", ""), "scan again; if it stays, -v shows the message");
@@ -213,6 +248,41 @@ mod tests {
         let all = unread(&result);
         let clusters = all.iter().find(|one| one.operation == "ecs:ListClusters").unwrap();
         assert_eq!((clusters.place().as_str(), clusters.effect().as_str()), ("111111111111 in 7 Regions", "not seen, so not judged"));
+    }
+
+    #[test]
+    fn closed_regions_are_one_line() {
+        let mut result = clean();
+        for account in ["111111111111", "222222222222"] {
+            for region in ["ap-south-2", "eu-south-2", "me-south-1"] {
+                let message = "explicit deny in a service control policy".to_owned();
+                let (operation, code) = ("ecs:ListClusters".to_owned(), Gap::REGION_CLOSED.to_owned());
+                result.gaps.push(Gap { account: account.into(), region: region.into(), operation, code, message, resource: None });
+            }
+        }
+        let told: Vec<_> = unread(&result).iter().map(|one| (one.what(), one.place(), one.effect())).collect();
+        let places = "2 accounts in ap-south-2, eu-south-2, me-south-1".to_owned();
+        assert_eq!(told, [("everything".to_owned(), places, "not seen, so not judged".to_owned())]);
+    }
+
+    #[test]
+    fn accounts_that_nobody_entered_come_first_and_closed_regions_last() {
+        let mut result = result();
+        let gap = |region: &str, operation: &str, code: &str| Gap {
+            account: "333333333333".into(),
+            region: region.into(),
+            operation: operation.to_owned(),
+            code: code.to_owned(),
+            ..Gap::default()
+        };
+        result.gaps.push(gap("eu-south-2", "ecs:ListClusters", Gap::REGION_CLOSED));
+        result.gaps.push(gap("global", "sts:AssumeRole", "AccessDenied"));
+        let all = unread(&result);
+        let first = all.first().unwrap();
+        assert_eq!((first.what().as_str(), first.place().as_str()), ("sts:AssumeRole", "333333333333"));
+        assert!(first.remedy(|operation| operation).starts_with("let the role's trust policy name you"));
+        let asked: Vec<_> = all.iter().filter(|one| !one.is_never_asked()).collect();
+        assert_eq!(asked.last().unwrap().what(), "everything");
     }
 
     #[test]

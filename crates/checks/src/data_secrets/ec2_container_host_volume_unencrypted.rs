@@ -1,8 +1,8 @@
-//! Reads the EBS volumes that hang on container instances. Yields one verdict per volume; a failure names the instance.
+//! Reads the EBS volumes that hang on container instances and nodes of EKS. Yields one verdict per volume; a failure names the instance.
 
-use plimsoll_graph::{Estate, Node};
+use plimsoll_graph::{Estate, Node, NodeKind};
 use plimsoll_model::Severity;
-use plimsoll_model::aws::ec2::Volume;
+use plimsoll_model::aws::ec2::{Instance, Volume};
 use plimsoll_model::aws::ecs::ContainerInstance;
 use rustc_hash::FxHashMap;
 use serde_json::json;
@@ -22,6 +22,8 @@ pub(crate) const CHECK: Check = Check {
         "ecs:ListContainerInstances",
         "ecs:DescribeContainerInstances",
         "ecs:DescribeCapacityProviders",
+        "eks:ListClusters",
+        "eks:DescribeCluster",
         "ec2:DescribeVolumes",
     ],
     // Asked for hosts that have a provider: the verdict on their volumes alone is unknown without it.
@@ -40,16 +42,21 @@ pub(crate) const CHECK: Check = Check {
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
     let hosts: FxHashMap<&str, Node<'_, ContainerInstance>> =
         estate.hosts().filter_map(|host| Some((host.data().ec2_instance_id.as_deref()?, host))).collect();
+    let nodes: FxHashMap<&str, Node<'_, Instance>> = estate.nodes_alone().map(|node| (node.data().instance_id.as_str(), node)).collect();
     for volume in estate.all::<Volume>() {
         let attachments = volume.data().attachments.iter().filter_map(|attachment| attachment.instance_id.as_deref());
-        if let Some(&host) = attachments.into_iter().find_map(|id| hosts.get(id)) {
-            verdicts.judge(volume, judge(volume, host));
+        let attached: Vec<&str> = attachments.collect();
+        if let Some(&host) = attached.iter().find_map(|id| hosts.get(id)) {
+            verdicts.judge(volume, host.is_run_by_customer().and_then(|ours| judge(volume, host.name(), ours)));
+        } else if let Some(&node) = attached.iter().find_map(|id| nodes.get(id)) {
+            // AWS keeps the nodes of EKS Auto Mode.
+            verdicts.judge(volume, judge(volume, node.data().instance_id.as_str(), node.node_kind() != NodeKind::AutoMode));
         }
     }
 }
 
-fn judge(volume: Node<'_, Volume>, host: Node<'_, ContainerInstance>) -> Judgement {
-    if !host.is_run_by_customer()? {
+fn judge(volume: Node<'_, Volume>, host: &str, run_by_customer: bool) -> Judgement {
+    if !run_by_customer {
         return Ok(Verdict::NotApplicable);
     }
     if volume.encrypted {
@@ -57,11 +64,11 @@ fn judge(volume: Node<'_, Volume>, host: Node<'_, ContainerInstance>) -> Judgeme
     }
     let evidence = json!({
         "VolumeId": volume.volume_id,
-        "InstanceId": host.ec2_instance_id,
+        "InstanceId": host,
         "Encrypted": volume.encrypted,
         "KmsKeyId": volume.kms_key_id,
     });
-    fail(format!("volume {} of container host {} is not encrypted", volume.volume_id, host.name()), evidence).verdict()
+    fail(format!("volume {} of container host {host} is not encrypted", volume.volume_id), evidence).verdict()
 }
 
 #[cfg(test)]
@@ -86,6 +93,17 @@ mod tests {
         assert_eq!(outcome(&CHECK, host().each(plain)), Fail(Severity::Medium));
         let unread = host().each(plain).without::<ec2::Instance>().denied("ec2:DescribeInstances");
         assert_eq!(outcome(&CHECK, unread), Fail(Severity::Medium));
+    }
+
+    #[test]
+    fn fails_when_a_volume_of_a_node_of_kubernetes_is_not_encrypted() {
+        let node = || fixture().eks_cluster("k", |_| {}).node("k", None, "n1", |_| {});
+        assert_eq!(outcome(&CHECK, node().each(plain)), Fail(Severity::Medium));
+        assert_eq!(outcome(&CHECK, node()), Pass);
+        let auto_mode = |instance: &mut ec2::Instance| {
+            instance.operator = Some(ec2::OperatorResponse { managed: Some(true), principal: Some("eks.amazonaws.com".to_owned()) });
+        };
+        assert_eq!(outcome(&CHECK, node().each(plain).each(auto_mode)), NotApplicable);
     }
 
     #[test]

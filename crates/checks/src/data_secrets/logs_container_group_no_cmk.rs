@@ -1,4 +1,4 @@
-//! Reads the key of each log group that containers, ECS Exec or Container Insights write to. Yields one verdict per group that
+//! Reads the key of each log group that containers, ECS Exec, Container Insights or control planes write to. Yields one verdict per group that
 //! exists; a failure names who writes there.
 
 use plimsoll_graph::{ContainerLogGroup, Estate, Link, Missing, Node};
@@ -28,6 +28,7 @@ pub(crate) const CHECK: Check = Check {
         "ecs:ListClusters",
         "ecs:DescribeClusters",
         "eks:ListClusters",
+        "eks:DescribeCluster",
         "logs:DescribeLogGroups",
     ],
     shades: &[],

@@ -22,10 +22,8 @@ pub(crate) const CHECK: Check = Check {
         "ecs:ListContainerInstances",
         "ecs:DescribeContainerInstances",
         "ecs:DescribeCapacityProviders",
-        "eks:ListNodegroups",
-        "eks:DescribeNodegroup",
-        "eks:DescribeCluster",
         "eks:ListClusters",
+        "eks:DescribeCluster",
         "ec2:DescribeInstances",
         "iam:GetAccountAuthorizationDetails",
     ],
@@ -118,6 +116,19 @@ mod tests {
         };
         assert_eq!(outcome(&CHECK, host(untold)), Fail(Severity::High));
         assert_eq!(outcome(&CHECK, host(|options| options.http_tokens = None)), Unknown);
+    }
+
+    #[test]
+    fn judges_nodes_of_kubernetes_but_not_those_that_aws_runs() {
+        let node =
+            || fixture().eks_cluster("k", |_| {}).node("k", None, "n1", |instance| optional(instance.metadata_options.as_mut().unwrap()));
+        assert_eq!(outcome(&CHECK, node()), Fail(Severity::High));
+        let of_both = node().cluster("shop", |_| {}).container_instance("shop", "n1", |_| {});
+        assert_eq!(findings(&CHECK, of_both).len(), 1);
+        let auto_mode = |instance: &mut ec2::Instance| {
+            instance.operator = Some(ec2::OperatorResponse { managed: Some(true), principal: Some("eks.amazonaws.com".to_owned()) });
+        };
+        assert_eq!(outcome(&CHECK, node().each(auto_mode)), NotApplicable);
     }
 
     #[test]

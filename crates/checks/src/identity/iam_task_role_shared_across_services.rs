@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, cis_eks, fail, nist, pci};
 use crate::engine::Verdicts;
-use crate::reading::{listed, trust_statements};
+use crate::reading::{counted, listed, trust_statements};
 
 pub(crate) const CHECK: Check = Check {
     id: "iam-task-role-shared-across-services",
@@ -51,8 +51,6 @@ pub(crate) const CHECK: Check = Check {
 
 /// The service that runs functions with a role.
 const LAMBDA: &str = "lambda.amazonaws.com";
-/// The service that gives roles to pods.
-const POD_IDENTITY: &str = "pods.eks.amazonaws.com";
 /// Part of the names of the OIDC providers of EKS clusters.
 const CLUSTER_PROVIDER: &str = "oidc.eks.";
 /// Evidence names at most this many services and tasks.
@@ -125,7 +123,9 @@ fn profiles<'e>(estate: &'e Estate<'e>) -> FxHashMap<&'e str, Vec<&'e str>> {
 
 fn judge(one: &Use<'_>, profiles: &[&str], unread: Option<&Gap>) -> Judgement {
     let families = families(&one.services);
-    let shared = families.len() > 1 || (!families.is_empty() && !profiles.is_empty());
+    let accounts = service_accounts(one.role);
+    let others = !profiles.is_empty() || !accounts.is_empty();
+    let shared = families.len() > 1 || (!families.is_empty() && others);
     let admitted = if families.is_empty() { Ok(Vec::new()) } else { admitted(one.role) };
     if !shared && admitted.as_ref().is_ok_and(Vec::is_empty) {
         return unread.map_or(Ok(Verdict::Pass), |gap| Err(gap.into()));
@@ -139,15 +139,16 @@ fn judge(one: &Use<'_>, profiles: &[&str], unread: Option<&Gap>) -> Judgement {
         [only] => format!("family {only}"),
         several => format!("{} families ({})", several.len(), listed(several)),
     };
-    let others = match (profiles, shared) {
-        ([], true) => String::new(),
-        ([], false) => format!(", and its trust policy admits {}, whose use of it was not read", listed(&admitted)),
-        (_, _) => format!(" and the role of instance profile {}", listed(profiles)),
+    let others = match (profiles, accounts.as_slice(), shared) {
+        ([], [], true) => String::new(),
+        ([], [], false) => format!(", and its trust policy admits {}, whose use of it was not read", listed(&admitted)),
+        ([], accounts, _) => format!(" and the role of {}", counted("service account", accounts)),
+        (_, _, _) => format!(" and the role of instance profile {}", listed(profiles)),
     };
     let message = format!("role {} is the task role of services of {of_families}{others}", one.role.name());
-    let failure = fail(message, evidence(one, &families, profiles, &admitted));
+    let failure = fail(message, evidence(one, &families, profiles, &accounts, &admitted));
     let failure = if shared { failure } else { failure.possible() };
-    let one_owner = profiles.is_empty() && admitted.is_empty() && has_one_owner(&one.services);
+    let one_owner = profiles.is_empty() && accounts.is_empty() && admitted.is_empty() && has_one_owner(&one.services);
     if one_owner { failure.severity(Severity::Low).verdict() } else { failure.verdict() }
 }
 
@@ -176,7 +177,14 @@ fn without_colour(family: &str) -> Option<String> {
     parts().any(is_colour).then(|| parts().filter(|part| !is_colour(part)).collect::<Vec<_>>().join("-"))
 }
 
-/// What else may take the role by its trust policy: Lambda functions and service accounts of EKS.
+/// Service accounts of Kubernetes that EKS Pod Identity gives the role, as cluster, namespace and name.
+fn service_accounts(role: Node<'_, Role>) -> Vec<String> {
+    let associations = role.estate().service_accounts_with(&role.data().arn);
+    associations.map(|one| format!("{}/{}/{}", one.cluster_name, one.namespace, one.service_account)).collect()
+}
+
+/// What else may take the role by its trust policy: Lambda functions and service accounts of EKS, but for those that
+/// Pod Identity names.
 fn admitted(role: Node<'_, Role>) -> Result<Vec<&'static str>, Unknown> {
     // Most trust policies name neither, and need no reading.
     if role.data().assume_role_policy_document.as_ref().is_some_and(|document| document.0.is_object() && !mentions(&document.0)) {
@@ -190,7 +198,7 @@ fn admitted(role: Node<'_, Role>) -> Result<Vec<&'static str>, Unknown> {
     if service(LAMBDA) {
         admitted.push("Lambda functions");
     }
-    if service(POD_IDENTITY) || cluster() {
+    if cluster() {
         admitted.push("EKS service accounts");
     }
     Ok(admitted)
@@ -198,7 +206,7 @@ fn admitted(role: Node<'_, Role>) -> Result<Vec<&'static str>, Unknown> {
 
 fn mentions(document: &Value) -> bool {
     match document {
-        Value::String(text) => text == LAMBDA || text == POD_IDENTITY || text.contains(CLUSTER_PROVIDER),
+        Value::String(text) => text == LAMBDA || text.contains(CLUSTER_PROVIDER),
         Value::Array(items) => items.iter().any(mentions),
         Value::Object(fields) => fields.values().any(mentions),
         _ => false,
@@ -211,7 +219,7 @@ fn has_one_owner(services: &[(Node<'_, Service>, &str)]) -> bool {
     first.is_some() && owners.all(|owner| owner == first)
 }
 
-fn evidence(one: &Use<'_>, families: &[&str], profiles: &[&str], admitted: &[&str]) -> Value {
+fn evidence(one: &Use<'_>, families: &[&str], profiles: &[&str], accounts: &[String], admitted: &[&str]) -> Value {
     let role = one.role.data();
     let services: BTreeSet<&str> = one.services.iter().map(|(service, _)| service.data().service_arn.as_str()).collect();
     let clusters: BTreeSet<&str> = one.services.iter().map(|(service, _)| service.data().cluster_arn.as_str()).collect();
@@ -224,6 +232,7 @@ fn evidence(one: &Use<'_>, families: &[&str], profiles: &[&str], admitted: &[&st
         "clusters": clusters.iter().take(SHOWN).collect::<Vec<_>>(),
         "overridingTasks": one.tasks.iter().take(SHOWN).collect::<Vec<_>>(),
         "InstanceProfiles": profiles,
+        "serviceAccounts": accounts.iter().take(SHOWN).collect::<Vec<_>>(),
         "trustAdmits": admitted,
         "AttachedManagedPolicies": attached,
         "RolePolicyList": inline,
@@ -234,9 +243,11 @@ fn evidence(one: &Use<'_>, families: &[&str], profiles: &[&str], admitted: &[&st
 mod tests {
     use plimsoll_fixture::{Fixture, arn, definition_arn, fixture, gap, role_arn, trust};
     use plimsoll_model::aws::ecs::{Service, Tag, TaskDefinition};
+    use plimsoll_model::aws::eks::PodIdentityAssociation;
     use plimsoll_model::aws::iam::{InstanceProfile, InstanceProfileRole};
     use plimsoll_model::policy::PolicyDocument;
     use plimsoll_model::{Confidence, Severity};
+    use serde_json::json;
 
     use super::CHECK;
     use crate::outcome::{Fail, Outcome, Pass, Unknown, findings, outcome};
@@ -326,13 +337,31 @@ mod tests {
     }
 
     #[test]
+    fn fails_when_a_service_account_of_kubernetes_has_the_role_too() {
+        let association = PodIdentityAssociation {
+            association_arn: "a".to_owned(),
+            cluster_name: "k".to_owned(),
+            namespace: "shop".to_owned(),
+            service_account: "api".to_owned(),
+            role_arn: role_arn("shared"),
+            ..Default::default()
+        };
+        let found = findings(&CHECK, one().eks_cluster("k", |_| {}).resource(association));
+        assert_eq!((found[0].severity, found[0].confidence), (Severity::Medium, Confidence::Certain));
+        assert!(found[0].message.ends_with("family web and the role of service account k/shop/api"), "{}", found[0].message);
+    }
+
+    #[test]
     fn trust_in_lambda_or_eks_may_mean_another_user() {
         let trusting = |document: PolicyDocument| {
             one().each(move |role: &mut plimsoll_model::aws::iam::Role| role.assume_role_policy_document = Some(document.clone()))
         };
         let found = findings(&CHECK, trusting(trust("lambda.amazonaws.com")));
         assert_eq!((found[0].severity, found[0].confidence), (Severity::Medium, Confidence::Possible));
-        assert_eq!(outcome_of(trusting(trust("pods.eks.amazonaws.com"))), Fail(Severity::Medium));
+        assert_eq!(outcome_of(trusting(trust("pods.eks.amazonaws.com"))), Pass);
+        let federated = json!({"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+            "Principal": {"Federated": "arn:aws:iam::111111111111:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/A"}}]});
+        assert_eq!(outcome_of(trusting(PolicyDocument(federated))), Fail(Severity::Medium));
         assert_eq!(outcome_of(trusting(trust("ec2.amazonaws.com"))), Pass);
         assert_eq!(outcome_of(trusting(PolicyDocument::from_text("oops"))), Unknown);
     }

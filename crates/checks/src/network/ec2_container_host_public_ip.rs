@@ -21,6 +21,8 @@ pub(crate) const CHECK: Check = Check {
         "ecs:ListContainerInstances",
         "ecs:DescribeContainerInstances",
         "ecs:DescribeCapacityProviders",
+        "eks:ListClusters",
+        "eks:DescribeCluster",
         "ec2:DescribeInstances",
         "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeSubnets",

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_graph::{Egress, Estate, Node};
+use plimsoll_graph::{Egress, Estate, Link, Node};
 use plimsoll_model::aws::ec2::Vpc;
 use plimsoll_model::aws::network_firewall::Firewall;
 use plimsoll_model::aws::route53resolver::{FirewallRuleGroupAssociation, QueryLogConfigAssociation};
@@ -86,8 +86,8 @@ fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
             inspection.firewalls.entry(vpc).or_default().push(&firewall.firewall_arn);
         }
     }
-    for service in estate.active_services().filter(|service| service.is_strict()) {
-        let subnets = service.subnets().into_iter().filter_map(|subnet| subnet.found());
+    for service in estate.active_services().filter(Node::is_strict) {
+        let subnets = service.subnets().into_iter().filter_map(Link::found);
         inspection.strict.extend(subnets.map(|subnet| subnet.data().vpc_id.as_str()));
     }
     verdicts.each(estate.all::<Vpc>(), |vpc| judge(vpc, &inspection));

@@ -164,16 +164,19 @@ mod tests {
         fixture().shop().resource(endpoint("api", api)).resource(endpoint("dkr", docker))
     }
 
-    fn pull(extra: Value) -> Option<Value> {
+    fn pull(extra: &Value) -> Value {
         let mut statement = json!({"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["ecr:BatchGetImage", "ecr:GetAuthorizationToken"], "Resource": "*"});
         statement.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        Some(json!({"Version": "2012-10-17", "Statement": [statement]}))
+        json!({"Version": "2012-10-17", "Statement": [statement]})
     }
 
     #[test]
     fn fails_when_one_endpoint_allows_more_than_the_other() {
-        assert_eq!(outcome(&CHECK, shop(pull(json!({})), None)), Fail(Severity::Low));
-        let found = findings(&CHECK, shop(pull(json!({})), pull(json!({"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}))));
+        assert_eq!(outcome(&CHECK, shop(Some(pull(&json!({}))), None)), Fail(Severity::Low));
+        let found = findings(
+            &CHECK,
+            shop(Some(pull(&json!({}))), Some(pull(&json!({"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}})))),
+        );
         assert_eq!(found[0].resource.name, "vpce-dkr");
         assert_eq!(found[0].evidence["onlyInDkr"][0]["Condition"]["StringEquals"]["aws:PrincipalOrgID"], "o-1");
     }
@@ -185,13 +188,13 @@ mod tests {
         assert_eq!(outcome(&CHECK, shop(None, Some(everything))), Pass);
         let other =
             json!({"Sid": "pull", "Principal": "*", "Action": ["ecr:getauthorizationtoken", "ecr:BatchGetImage"], "Resource": ["*"]});
-        assert_eq!(outcome(&CHECK, shop(pull(json!({})), pull(other))), Pass);
+        assert_eq!(outcome(&CHECK, shop(Some(pull(&json!({}))), Some(pull(&other)))), Pass);
     }
 
     #[test]
     fn does_not_apply_to_one_endpoint_alone_or_to_a_vpc_without_containers() {
         assert_eq!(outcome(&CHECK, fixture().shop().resource(endpoint("dkr", None))), NotApplicable);
-        let idle = fixture().network().resource(endpoint("api", pull(json!({})))).resource(endpoint("dkr", None));
+        let idle = fixture().network().resource(endpoint("api", Some(pull(&json!({}))))).resource(endpoint("dkr", None));
         assert_eq!(outcome(&CHECK, idle), NotApplicable);
     }
 

@@ -55,7 +55,7 @@ fn judge(vpc: Node<'_, Vpc>) -> Judgement {
     let interfaces = workload.interfaces().count();
     let evidence = json!({"VpcId": id, "FlowLogs": logs, "workloadInterfaceCount": interfaces});
     let holds = match interfaces {
-        0 => "subnets of services".to_owned(),
+        0 => "subnets of services or clusters".to_owned(),
         1 => "1 interface of tasks or hosts".to_owned(),
         count => format!("{count} interfaces of tasks or hosts"),
     };

@@ -78,7 +78,7 @@ fn judge(key: Node<'_, Key>, clusters: &[Node<'_, Cluster>]) -> Judgement {
         let verdict = if seen { Verdict::Pass } else { Verdict::NotApplicable };
         return gap.map_or(Ok(verdict), Err);
     }
-    let names: Vec<&str> = silent.iter().map(|cluster| cluster.name()).collect();
+    let names: Vec<&str> = silent.iter().map(Node::name).collect();
     let message = format!(
         "no event of the last {days} days shows that Fargate uses key {} for {}; whether a grant does was not read",
         key.name(),
@@ -95,7 +95,7 @@ const EVENTS: [&str; 2] = ["CreateGrant", "GenerateDataKeyWithoutPlaintext"];
 fn shows_use(cluster: Node<'_, Cluster>, since: Timestamp, now: Timestamp) -> Result<Option<bool>, Unknown> {
     let reference = cluster.ephemeral_storage_key_reference().unwrap_or_default();
     let events = cluster.estate().key_events(cluster.account(), cluster.region(), reference);
-    let read = events.as_ref().ok().map(|events| events.data());
+    let read = events.as_ref().ok().map(Node::data);
     let since = read.and_then(|events: &KeyEvents| events.since).map_or(since, |asked| asked.max(since));
     let mut gap = None;
     let mut started = false;
@@ -112,10 +112,10 @@ fn shows_use(cluster: Node<'_, Cluster>, since: Timestamp, now: Timestamp) -> Re
     let grantee = format!("fargate.{}.amazonaws.com", cluster.region());
     let shows = |event: &&KeyEvent| {
         let of_cluster = event.encryption_context.get("aws:ecs:clusterName").map(|name| *name == cluster.cluster_name);
-        let granted = event.grantee_principal.as_deref() == Some(grantee.as_str());
+        let to_fargate = event.grantee_principal.as_deref() == Some(grantee.as_str());
         EVENTS.contains(&event.event_name.as_str())
             && event.event_time.is_none_or(|at| at >= since)
-            && (of_cluster == Some(true) || of_cluster.is_none() && granted)
+            && (of_cluster == Some(true) || of_cluster.is_none() && to_fargate)
     };
     if events.data().events.known()?.iter().any(|event| shows(&event)) {
         return Ok(Some(true));

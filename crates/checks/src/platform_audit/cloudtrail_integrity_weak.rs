@@ -20,6 +20,7 @@ pub(crate) const CHECK: Check = Check {
         "ecs:ListClusters",
         "ecs:DescribeClusters",
         "eks:ListClusters",
+        "eks:DescribeCluster",
         "cloudtrail:DescribeTrails",
         "cloudtrail:GetTrailStatus",
         "s3:ListBuckets",

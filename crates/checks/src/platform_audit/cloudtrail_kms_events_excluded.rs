@@ -1,4 +1,4 @@
-//! Reads the selectors of the trails that log in each account and Region whose clusters have a storage key of their own. Yields
+//! Reads the selectors of the trails that log in each account and Region whose clusters have a key for storage or secrets. Yields
 //! one verdict per account and Region; a failure names the trails and the clusters.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use plimsoll_graph::{Estate, Node, Place};
 use plimsoll_model::Severity;
 use plimsoll_model::aws::cloudtrail::Trail;
-use plimsoll_model::aws::ecs::Cluster;
+use plimsoll_model::aws::eks;
 use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, nist, pci};
@@ -44,18 +44,35 @@ pub(crate) const CHECK: Check = Check {
     evaluate,
 };
 
+/// A cluster with a key for Fargate's storage or for the secrets of Kubernetes.
+struct Encrypted<'e> {
+    name: &'e str,
+    arn: &'e str,
+    key: &'e str,
+}
+
 /// The source of KMS's events.
 const KMS: &str = "kms.amazonaws.com";
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
-    let mut encrypted: BTreeMap<Place<'_>, Vec<Node<'_, Cluster>>> = BTreeMap::new();
-    for cluster in estate.active_clusters().filter(|cluster| cluster.ephemeral_storage_key_reference().is_some()) {
-        encrypted.entry(Place { account: cluster.account(), region: cluster.region() }).or_default().push(cluster);
+    let mut encrypted: BTreeMap<Place<'_>, Vec<Encrypted<'_>>> = BTreeMap::new();
+    for cluster in estate.active_clusters() {
+        if let Some(key) = cluster.ephemeral_storage_key_reference() {
+            let at = Place { account: cluster.account(), region: cluster.region() };
+            encrypted.entry(at).or_default().push(Encrypted { name: cluster.name(), arn: &cluster.data().cluster_arn, key });
+        }
+    }
+    for cluster in estate.all::<eks::Cluster>() {
+        let key = cluster.data().encryption_config.iter().find_map(|config| config.provider.as_ref()?.key_arn.as_deref());
+        if let Some(key) = key {
+            let at = Place { account: cluster.account(), region: cluster.region() };
+            encrypted.entry(at).or_default().push(Encrypted { name: cluster.name(), arn: &cluster.data().arn, key });
+        }
     }
     each_place::<Trail>(estate, verdicts, |place| judge(estate, place, encrypted.get(&place).map(Vec::as_slice).unwrap_or_default()));
 }
 
-fn judge(estate: &Estate<'_>, place: Place<'_>, encrypted: &[Node<'_, Cluster>]) -> Judgement {
+fn judge(estate: &Estate<'_>, place: Place<'_>, encrypted: &[Encrypted<'_>]) -> Judgement {
     if encrypted.is_empty() {
         return Ok(Verdict::NotApplicable);
     }
@@ -89,15 +106,12 @@ fn judge(estate: &Estate<'_>, place: Place<'_>, encrypted: &[Node<'_, Cluster>])
     if excluding.is_empty() {
         return Ok(Verdict::NotApplicable);
     }
-    let names: Vec<&str> = excluding.iter().map(|trail| trail.name()).collect();
-    let clusters: Vec<&str> = encrypted.iter().map(|cluster| cluster.name()).collect();
-    let message = format!("{} of {} leave out {KMS}, whose key encrypts storage of {}", listed(&names), place.region, listed(&clusters));
+    let names: Vec<&str> = excluding.iter().map(Node::name).collect();
+    let clusters: Vec<&str> = encrypted.iter().map(|cluster| cluster.name).collect();
+    let message = format!("{} of {} leave out {KMS}, whose keys encrypt for {}", listed(&names), place.region, listed(&clusters));
     let trails: Vec<Value> =
         excluding.iter().map(|trail| json!({"TrailARN": trail.trail_arn, "Selectors": trail.selectors.known().ok()})).collect();
-    let clusters: Vec<Value> = encrypted
-        .iter()
-        .map(|cluster| json!({"clusterArn": cluster.cluster_arn, "fargateEphemeralStorageKmsKeyId": cluster.ephemeral_storage_key_reference()}))
-        .collect();
+    let clusters: Vec<Value> = encrypted.iter().map(|cluster| json!({"arn": cluster.arn, "kmsKeyId": cluster.key})).collect();
     fail(message, json!({"trailList": trails, "clusters": clusters})).verdict()
 }
 
@@ -106,6 +120,7 @@ mod tests {
     use plimsoll_fixture::{Fixture, fixture, gap, key_arn};
     use plimsoll_model::aws::cloudtrail::{Selectors, Trail, TrailStatus};
     use plimsoll_model::aws::ecs::{Cluster, ClusterConfiguration, ManagedStorageConfiguration};
+    use plimsoll_model::aws::eks;
     use plimsoll_model::{Seen, Severity};
     use serde_json::{Value, json};
 
@@ -135,6 +150,12 @@ mod tests {
         assert_eq!(outcome(&CHECK, shop().trail("a", excluding())), Fail(Severity::Medium));
         let advanced = json!({"AdvancedEventSelectors": [{"FieldSelectors": [
             {"Field": "eventCategory", "Equals": ["Management"]}, {"Field": "eventSource", "NotEquals": ["kms.amazonaws.com"]}]}]});
+        let secrets = |cluster: &mut eks::Cluster| {
+            let provider = Some(eks::Provider { key_arn: Some(key_arn("k1")) });
+            cluster.encryption_config = vec![eks::EncryptionConfig { resources: vec!["secrets".to_owned()], provider }];
+        };
+        let kubernetes = fixture().eks_cluster("k8s", secrets).trail("a", excluding());
+        assert_eq!(outcome(&CHECK, kubernetes), Fail(Severity::Medium));
         let stopped = |trail: &mut Trail| trail.status = Seen::Known(TrailStatus { is_logging: Some(false), ..Default::default() });
         assert_eq!(outcome(&CHECK, shop().trail("a", selecting(advanced)).trail("b", stopped)), Fail(Severity::Medium));
     }

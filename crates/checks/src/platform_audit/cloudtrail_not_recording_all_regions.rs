@@ -20,6 +20,7 @@ pub(crate) const CHECK: Check = Check {
         "ecs:ListClusters",
         "ecs:DescribeClusters",
         "eks:ListClusters",
+        "eks:DescribeCluster",
         "cloudtrail:DescribeTrails",
         "cloudtrail:GetTrailStatus",
         "cloudtrail:GetEventSelectors",
@@ -162,6 +163,7 @@ mod tests {
     #[test]
     fn does_not_apply_where_no_containers_are() {
         assert_eq!(outcome(&CHECK, fixture()), NotApplicable);
+        assert_eq!(outcome(&CHECK, fixture().eks_cluster("k8s", |_| {})), Fail(Severity::High), "Kubernetes counts as well");
         assert_eq!(outcome(&CHECK, fixture().cluster("shop", |cluster| cluster.status = "INACTIVE".to_owned())), NotApplicable);
     }
 

@@ -136,8 +136,7 @@ fn unlogged(
         Some("OVERRIDE") => {}
         // The session goes where the container's own output goes, if that is CloudWatch Logs.
         _ => {
-            let mute: Vec<&str> =
-                open.definitions.iter().filter(|definition| !writes_logs(definition.data())).map(|one| one.name()).collect();
+            let mute: Vec<&str> = open.definitions.iter().filter(|definition| !writes_logs(definition.data())).map(Node::name).collect();
             if mute.is_empty() {
                 return open.unseen.clone().map_or(Ok(None), Err);
             }

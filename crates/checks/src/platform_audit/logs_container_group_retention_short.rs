@@ -1,4 +1,4 @@
-//! Reads how long each log group of containers and of ECS Exec keeps its events, and what archives them. Yields one verdict per
+//! Reads how long each log group of containers, ECS Exec and control planes keeps its events, and what archives them. Yields one verdict per
 //! group; a failure names the days, or that nobody made the group.
 
 use plimsoll_graph::{ContainerLogGroup, Estate, Link, LogPurpose, Missing, Node};
@@ -28,6 +28,7 @@ pub(crate) const CHECK: Check = Check {
         "ecs:ListClusters",
         "ecs:DescribeClusters",
         "eks:ListClusters",
+        "eks:DescribeCluster",
         "logs:DescribeLogGroups",
         "logs:DescribeSubscriptionFilters",
     ],
@@ -60,8 +61,8 @@ fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
 
 fn judge(found: Node<'_, LogGroup>, group: &ContainerLogGroup<'_>) -> Judgement {
     let thresholds = found.estate().thresholds();
-    let sessions = group.writers.iter().any(|writer| writer.purpose == LogPurpose::Exec);
-    let least = i64::from(if sessions { thresholds.audit_log_retention_days } else { thresholds.log_retention_days });
+    let audits = group.writers.iter().any(|writer| matches!(writer.purpose, LogPurpose::Exec | LogPurpose::ControlPlane));
+    let least = i64::from(if audits { thresholds.audit_log_retention_days } else { thresholds.log_retention_days });
     let evidence = |filters: Option<usize>| {
         json!({
             "logGroupName": group.name,
@@ -124,6 +125,17 @@ mod tests {
     fn fails_when_events_expire_before_their_time() {
         assert_eq!(outcome(&CHECK, keeping(Some(30))), Fail(Severity::Low));
         assert_eq!(outcome(&CHECK, keeping(Some(90)).each(sessions)), Fail(Severity::Low), "sessions of ECS Exec must stay a year");
+    }
+
+    #[test]
+    fn control_planes_must_keep_theirs_for_a_year() {
+        let account = |days| {
+            fixture().eks_cluster("k8s", |_| {}).each(move |group: &mut LogGroup| {
+                group.retention_in_days = Some(days);
+                group.subscription_filters = Seen::Known(Vec::new());
+            })
+        };
+        assert_eq!((outcome(&CHECK, account(364)), outcome(&CHECK, account(365))), (Fail(Severity::Low), Pass));
     }
 
     #[test]

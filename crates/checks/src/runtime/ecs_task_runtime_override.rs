@@ -73,7 +73,7 @@ fn is_changed(one: &ContainerOverride) -> bool {
     one.command.is_some() || !one.environment.is_empty()
 }
 
-fn family<'e>(task: Node<'e, Task>) -> &'e str {
+fn family(task: Node<'_, Task>) -> &str {
     task.data().task_definition_arn.rsplit('/').next().unwrap_or_default()
 }
 

@@ -1,10 +1,11 @@
 //! Reads the effective account setting `tagResourceAuthorization`. Yields one verdict per account and Region that holds an
-//! ACTIVE cluster.
+//! ACTIVE cluster of ECS or one of EKS.
 
 use std::collections::BTreeSet;
 
 use plimsoll_graph::{Estate, Node};
 use plimsoll_model::aws::ecs::AccountSetting;
+use plimsoll_model::aws::eks;
 use plimsoll_model::{AccountId, Gap, Region, Resource, ResourceRef, Severity};
 use serde_json::{Map, Value, json};
 
@@ -38,6 +39,7 @@ const SETTING: &str = "tagResourceAuthorization";
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
     let mut places: BTreeSet<(&AccountId, &Region)> = estate.active_clusters().map(|c| (c.account(), c.region())).collect();
+    places.extend(estate.all::<eks::Cluster>().map(|cluster| (cluster.account(), cluster.region())));
     let settings = || estate.all::<AccountSetting>().filter(|setting| setting.data().name == SETTING);
     for setting in settings() {
         if places.remove(&(setting.account(), setting.region())) {
@@ -111,6 +113,12 @@ mod tests {
         assert_eq!(found[0].severity, Severity::Medium);
         assert_eq!(found[0].message, "tagResourceAuthorization is off in us-east-1 for account 111111111111");
         assert_eq!(found[0].evidence["valueByRegion"]["eu-west-3"], "on");
+    }
+
+    #[test]
+    fn applies_where_kubernetes_runs_alone() {
+        let account = fixture().eks_cluster("k", |_| {}).account_setting("tagResourceAuthorization", "off");
+        assert_eq!(findings(&CHECK, account)[0].severity, Severity::Medium);
     }
 
     #[test]

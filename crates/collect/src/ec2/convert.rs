@@ -360,6 +360,7 @@ pub(super) fn instance(detector: &Detector, from: types::Instance) -> ec2::Insta
         }),
         launch_time: timestamp(from.launch_time),
         platform: word(from.platform),
+        operator: from.operator.map(|operator| ec2::OperatorResponse { managed: operator.managed, principal: operator.principal }),
         tags: tags(detector, from.tags),
         user_data: Seen::default(),
     }

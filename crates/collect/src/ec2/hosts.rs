@@ -1,5 +1,5 @@
-//! Container instances flow in; the EC2 instances behind them flow out, with their volumes, images and launch
-//! templates. User data is judged on the spot and never kept.
+//! Container instances and EKS clusters flow in; the EC2 instances behind the first and the nodes of the second flow out,
+//! with their volumes, images and launch templates. User data is judged on the spot and never kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,20 +20,26 @@ use crate::screen;
 /// What the user data of a launch template version became, by template and version; absent where it was not read.
 type TemplateUserData = BTreeMap<(String, String), Option<ec2::UserData>>;
 
-/// Reads the EC2 instances that container instances run on. Those outside EC2 have no EC2 id.
-pub(crate) async fn hosts(api: &Api, client: &Client, ecs: &Inventory) -> Inventory {
-    let ids = ecs.container_instances.iter().filter_map(|instance| instance.data.ec2_instance_id.as_deref());
+/// Tags that name the cluster of a node: of managed node groups, and of EKS Auto Mode and Karpenter.
+const CLUSTER_NAME_TAGS: [&str; 2] = ["eks:cluster-name", "eks:eks-cluster-name"];
+/// What the tag of every node begins with; the name of its cluster follows.
+const CLUSTER_TAG: &str = "kubernetes.io/cluster/";
+
+/// Reads the EC2 instances that container instances run on, and the nodes of EKS clusters. Container instances outside
+/// EC2 have no EC2 id.
+pub(crate) async fn hosts(api: &Api, client: &Client, containers: &Inventory) -> Inventory {
+    let nodes = nodes(api, client, containers).await;
+    let ids = containers.container_instances.iter().filter_map(|instance| instance.data.ec2_instance_id.as_deref());
     let ids: BTreeSet<&str> = ids.filter(|id| id.starts_with("i-")).collect();
+    let node_ids: BTreeSet<&str> = nodes.instances.iter().map(|instance| instance.data.instance_id.as_str()).collect();
+    let others: BTreeSet<&str> = ids.difference(&node_ids).copied().collect();
+    let ids: BTreeSet<&str> = ids.union(&node_ids).copied().collect();
     let (mut inventory, volumes) = join!(
-        in_batches(&ids, |batch| async move {
+        in_batches(&others, |batch| async move {
             // A filter, not ids: an id that is gone would fail the whole request.
             let request = client.describe_instances().filters(filter("instance-id", batch));
             let pages = request.into_paginator().page_size(PAGE).send();
-            let reservations = |page: aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput| {
-                let reservations = page.reservations.unwrap_or_default();
-                Some(reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()).collect())
-            };
-            listed(api, &DESCRIBE_INSTANCES, pages, reservations, convert::instance).await.0
+            listed(api, &DESCRIBE_INSTANCES, pages, reserved, convert::instance).await.0
         }),
         in_batches(&ids, |batch| async move {
             let request = client.describe_volumes().filters(filter("attachment.instance-id", batch));
@@ -41,6 +47,7 @@ pub(crate) async fn hosts(api: &Api, client: &Client, ecs: &Inventory) -> Invent
             listed(api, &DESCRIBE_VOLUMES, pages, |page| page.volumes, convert::volume).await.0
         })
     );
+    inventory.absorb(nodes);
     inventory.absorb(volumes);
     let images: BTreeSet<String> = inventory.instances.iter().filter_map(|instance| instance.data.image_id.clone()).collect();
     let images: BTreeSet<&str> = images.iter().map(String::as_str).collect();
@@ -54,6 +61,29 @@ pub(crate) async fn hosts(api: &Api, client: &Client, ecs: &Inventory) -> Invent
     inventory.absorb(templates);
     inventory.absorb(images);
     inventory
+}
+
+/// Reads the instances that are tagged as nodes of EKS clusters. A Region without such clusters costs no request.
+async fn nodes(api: &Api, client: &Client, containers: &Inventory) -> Inventory {
+    let tags: BTreeSet<String> = containers.eks_clusters.iter().map(|cluster| format!("{CLUSTER_TAG}{}", cluster.data.name)).collect();
+    if tags.is_empty() {
+        return Inventory::default();
+    }
+    let tags: BTreeSet<&str> = tags.iter().map(String::as_str).chain(CLUSTER_NAME_TAGS).collect();
+    let mut nodes = in_batches(&tags, |batch| async move {
+        let alive = filter("instance-state-name", ["pending", "running", "stopping", "stopped"]);
+        let request = client.describe_instances().filters(filter("tag-key", batch)).filters(alive);
+        listed(api, &DESCRIBE_INSTANCES, request.into_paginator().page_size(PAGE).send(), reserved, convert::instance).await.0
+    })
+    .await;
+    // Most carry two of the tags, and several clusters make several requests.
+    nodes.sort();
+    nodes
+}
+
+fn reserved(page: aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput) -> Option<Vec<aws_sdk_ec2::types::Instance>> {
+    let reservations = page.reservations?;
+    Some(reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()).collect())
 }
 
 /// Asks for resources by id, as many at a time as a filter takes.

@@ -399,3 +399,24 @@ async fn every_field_is_carried() {
     let all: BTreeSet<&str> = Inventory::KINDS.iter().map(|(kind, _)| *kind).filter(|kind| kind.starts_with("ec2:")).collect();
     assert_eq!(kinds, all);
 }
+
+#[tokio::test]
+async fn nodes_of_kubernetes_are_found_by_their_tags_in_one_request() {
+    let mut clusters = Inventory::default();
+    for name in ["shop", "jobs"] {
+        let cluster = plimsoll_model::aws::eks::Cluster { name: name.to_owned(), arn: format!("arn:{name}"), ..Default::default() };
+        clusters.push(&"111111111111".into(), &"eu-west-3".into(), cluster);
+    }
+    let replay = region().on("DescribeInstances", |request| {
+        let values = ["1", "2", "3", "4"].map(|number| request[format!("Filter.1.Value.{number}")].as_str().unwrap().to_owned());
+        assert_eq!(values, ["eks:cluster-name", "eks:eks-cluster-name", "kubernetes.io/cluster/jobs", "kubernetes.io/cluster/shop"]);
+        assert_eq!((&request["Filter.1.Name"], &request["Filter.2.Name"]), (&json!("tag-key"), &json!("instance-state-name")));
+        let operator = "<operator><managed>true</managed><principal>eks.amazonaws.com</principal></operator>";
+        Answer::Xml(format!(
+            "<reservationSet><item><instancesSet><item><instanceId>i-1</instanceId>{operator}</item></instancesSet></item></reservationSet>"
+        ))
+    });
+    let found = hosts(&Api::in_test(), &replay.ec2(), &clusters).await;
+    assert_eq!(found.instances[0].data.operator.as_ref().unwrap().principal.as_deref(), Some("eks.amazonaws.com"));
+    assert_eq!((replay.count("DescribeInstances"), replay.count("DescribeVolumes")), (1, 1));
+}

@@ -1,6 +1,7 @@
 //! Answers of the ECS API flow in as the SDK's types; the model's types flow out.
 
 use aws_sdk_ecs::types;
+use plimsoll_model::aws::ecr::CPU_ARCHITECTURE;
 use plimsoll_model::aws::ecs;
 use plimsoll_secrets::Detector;
 
@@ -127,7 +128,36 @@ fn deployment(from: types::Deployment) -> ecs::Deployment {
             }),
         }),
         fargate_ephemeral_storage: from.fargate_ephemeral_storage.map(deployment_storage),
+        service_connect_configuration: from.service_connect_configuration.map(service_connect),
+        vpc_lattice_configurations: each(from.vpc_lattice_configurations, |lattice| ecs::VpcLatticeConfiguration {
+            role_arn: lattice.role_arn,
+            target_group_arn: lattice.target_group_arn,
+            port_name: lattice.port_name,
+        }),
         created_at: timestamp(from.created_at),
+    }
+}
+
+fn service_connect(from: types::ServiceConnectConfiguration) -> ecs::ServiceConnectConfiguration {
+    ecs::ServiceConnectConfiguration {
+        enabled: from.enabled,
+        namespace: from.namespace,
+        services: each(from.services, |service| ecs::ServiceConnectService {
+            port_name: service.port_name,
+            discovery_name: service.discovery_name,
+            client_aliases: each(service.client_aliases, |alias| ecs::ServiceConnectClientAlias {
+                port: alias.port,
+                dns_name: alias.dns_name,
+            }),
+            ingress_port_override: service.ingress_port_override,
+            tls: service.tls.map(|tls| ecs::ServiceConnectTlsConfiguration {
+                issuer_certificate_authority: tls
+                    .issuer_certificate_authority
+                    .map(|authority| ecs::ServiceConnectTlsCertificateAuthority { aws_pca_authority_arn: authority.aws_pca_authority_arn }),
+                kms_key: tls.kms_key,
+                role_arn: tls.role_arn,
+            }),
+        }),
     }
 }
 
@@ -147,6 +177,12 @@ fn load_balancer(from: types::LoadBalancer) -> ecs::LoadBalancer {
         load_balancer_name: from.load_balancer_name,
         container_name: from.container_name,
         container_port: from.container_port,
+        advanced_configuration: from.advanced_configuration.map(|advanced| ecs::AdvancedConfiguration {
+            alternate_target_group_arn: advanced.alternate_target_group_arn,
+            production_listener_rule: advanced.production_listener_rule,
+            test_listener_rule: advanced.test_listener_rule,
+            role_arn: advanced.role_arn,
+        }),
     }
 }
 
@@ -201,6 +237,10 @@ pub(super) fn task(detector: &Detector, from: types::Task) -> ecs::Task {
                 value: detail.value.unwrap_or_default(),
             }),
         }),
+        attributes: each(from.attributes, |attribute| ecs::Attribute { name: attribute.name, value: attribute.value })
+            .into_iter()
+            .filter(|attribute| attribute.name == CPU_ARCHITECTURE)
+            .collect(),
         containers: each(from.containers, container),
         overrides: from.overrides.map(|overrides| task_override(detector, overrides)),
         fargate_ephemeral_storage: from

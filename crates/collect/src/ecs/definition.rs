@@ -82,6 +82,7 @@ fn container_definition(detector: &Detector, from: types::ContainerDefinition) -
     ecs::ContainerDefinition {
         name: from.name.unwrap_or_default(),
         image: from.image.unwrap_or_default(),
+        version_consistency: word(from.version_consistency),
         cpu: Some(from.cpu),
         memory: from.memory,
         memory_reservation: from.memory_reservation,

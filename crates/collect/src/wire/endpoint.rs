@@ -23,7 +23,7 @@ pub(super) async fn url(sdk: &SdkConfig, service: &Service, region: &str, host_p
     Ok(format!("https://{host_prefix}{ours}{rest}"))
 }
 
-fn configured(sdk: &SdkConfig, service: &Service) -> Option<String> {
+pub(super) fn configured(sdk: &SdkConfig, service: &Service) -> Option<String> {
     let key = ServiceConfigKey::builder().service_id(service.id).env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
     let own = sdk.service_config().and_then(|config| config.load_config(key));
     own.or_else(|| sdk.endpoint_url().map(ToOwned::to_owned))

@@ -91,7 +91,7 @@ where
 }
 
 /// The error that an answer tells, in JSON or XML.
-fn error(response: &HttpResponse, body: &[u8]) -> WireError {
+pub(super) fn error(response: &HttpResponse, body: &[u8]) -> WireError {
     let text = String::from_utf8_lossy(body);
     let content = if text.trim_start().starts_with('<') {
         xml::read(&text).map(|(_, content)| content).unwrap_or_default()

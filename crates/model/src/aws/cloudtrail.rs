@@ -235,7 +235,7 @@ mod tests {
         serde_json::from_value(json).unwrap()
     }
 
-    fn advanced(fields: serde_json::Value) -> Selectors {
+    fn advanced(fields: &serde_json::Value) -> Selectors {
         selectors(json!({"AdvancedEventSelectors": [{"FieldSelectors": fields}]}))
     }
 
@@ -270,7 +270,7 @@ mod tests {
             (json!([management, {"Field": "eventSource", "Equals": ["ecs.amazonaws.com"]}]), false),
             (json!([management, {"Field": "eventSource", "NotEquals": ["kms.amazonaws.com"]}]), true),
         ] {
-            assert_eq!(record_all_management(&advanced(fields.clone()).management()), all, "{fields}");
+            assert_eq!(record_all_management(&advanced(&fields).management()), all, "{fields}");
         }
     }
 
@@ -279,7 +279,7 @@ mod tests {
         let plain = selectors(json!({"EventSelectors": [{"ExcludeManagementEventSources": ["kms.amazonaws.com"]}]}));
         assert!(plain.management()[0].excludes("kms.amazonaws.com") && !plain.management()[0].excludes("ecs.amazonaws.com"));
         let management = json!({"Field": "eventCategory", "Equals": ["Management"]});
-        let by_start = advanced(json!([management, {"Field": "eventSource", "NotStartsWith": ["kms."]}]));
+        let by_start = advanced(&json!([management, {"Field": "eventSource", "NotStartsWith": ["kms."]}]));
         assert!(by_start.management()[0].excludes("kms.amazonaws.com") && !by_start.management()[0].excludes("ecs.amazonaws.com"));
     }
 }

@@ -585,9 +585,19 @@ aws! {
         pub launch_time: Option<Timestamp>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub platform: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub operator: Option<OperatorResponse>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub tags: Vec<Tag>,
         pub user_data: Seen<Option<UserData>>,
+    }
+
+    /// `OperatorResponse`: the AWS service that runs an instance.
+    OperatorResponse {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub managed: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub principal: Option<String>,
     }
 
     /// `InstanceState`.

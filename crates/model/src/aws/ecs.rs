@@ -190,7 +190,64 @@ aws! {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub fargate_ephemeral_storage: Option<EphemeralStorage>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        pub service_connect_configuration: Option<ServiceConnectConfiguration>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub vpc_lattice_configurations: Vec<VpcLatticeConfiguration>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         pub created_at: Option<Timestamp>,
+    }
+
+    /// `ServiceConnectConfiguration`.
+    ServiceConnectConfiguration {
+        pub enabled: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub namespace: Option<String>,
+        /// What the service offers; a mere client offers nothing.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub services: Vec<ServiceConnectService>,
+    }
+
+    /// `ServiceConnectService`.
+    ServiceConnectService {
+        pub port_name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub discovery_name: Option<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub client_aliases: Vec<ServiceConnectClientAlias>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub ingress_port_override: Option<i32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub tls: Option<ServiceConnectTlsConfiguration>,
+    }
+
+    /// `ServiceConnectClientAlias`.
+    ServiceConnectClientAlias {
+        pub port: i32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub dns_name: Option<String>,
+    }
+
+    /// `ServiceConnectTlsConfiguration`.
+    ServiceConnectTlsConfiguration {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub issuer_certificate_authority: Option<ServiceConnectTlsCertificateAuthority>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub kms_key: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub role_arn: Option<String>,
+    }
+
+    /// `ServiceConnectTlsCertificateAuthority`.
+    ServiceConnectTlsCertificateAuthority {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub aws_pca_authority_arn: Option<String>,
+    }
+
+    /// `VpcLatticeConfiguration`.
+    VpcLatticeConfiguration {
+        pub role_arn: String,
+        pub target_group_arn: String,
+        pub port_name: String,
     }
 
     /// `NetworkConfiguration`.
@@ -219,6 +276,20 @@ aws! {
         pub container_name: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub container_port: Option<i32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub advanced_configuration: Option<AdvancedConfiguration>,
+    }
+
+    /// `AdvancedConfiguration`: where ECS itself shifts traffic between two target groups.
+    AdvancedConfiguration {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub alternate_target_group_arn: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub production_listener_rule: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub test_listener_rule: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub role_arn: Option<String>,
     }
 
     /// `ServiceRegistry`.
@@ -317,6 +388,9 @@ aws! {
         pub availability_zone: Option<String>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub attachments: Vec<Attachment>,
+        /// Of the attributes `ecs.cpu-architecture`.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub attributes: Vec<Attribute>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub containers: Vec<Container>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -501,6 +575,8 @@ aws! {
     ContainerDefinition {
         pub name: String,
         pub image: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub version_consistency: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub cpu: Option<i32>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -737,5 +813,21 @@ aws! {
         pub principal_arn: Option<String>,
         #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
         pub kind: Option<String>,
+    }
+}
+
+impl LoadBalancer {
+    /// ARNs of the target groups that it registers tasks with.
+    pub fn target_groups(&self) -> impl Iterator<Item = &str> {
+        let alternate = self.advanced_configuration.as_ref().and_then(|advanced| advanced.alternate_target_group_arn.as_deref());
+        self.target_group_arn.as_deref().into_iter().chain(alternate)
+    }
+}
+
+impl ServiceConnectService {
+    /// ARN of the authority that issues its certificates; without one its traffic is not encrypted.
+    pub fn certificate_authority(&self) -> Option<&str> {
+        let authority = self.tls.as_ref()?.issuer_certificate_authority.as_ref()?;
+        authority.aws_pca_authority_arn.as_deref().filter(|arn| !arn.is_empty())
     }
 }

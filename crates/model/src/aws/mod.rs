@@ -4,18 +4,27 @@
 //! The meaning of a field is in the API reference that each type names.
 #![expect(missing_docs, reason = "fields are AWS's own: the reference named at the type describes them")]
 
+pub mod acm_pca;
 pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod ec2;
+pub mod ecr;
 pub mod ecs;
+pub mod eks;
 pub mod elasticfilesystem;
+pub mod elasticloadbalancing;
 pub mod events;
 pub mod iam;
 pub mod kms;
 pub mod logs;
 pub mod network_firewall;
+pub mod organizations;
 pub mod rds;
 pub mod route53resolver;
 pub mod s3;
 pub mod scheduler;
 pub mod secretsmanager;
+pub mod shield;
+pub mod signer;
+pub mod ssm;
+pub mod wafv2;
