@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use plimsoll_graph::{Closed, Estate, Node};
+use plimsoll_graph::{Closed, Estate, Node, Place};
 use plimsoll_model::aws::ecs::TaskDefinition;
 use plimsoll_model::{
     AccountId, Arn, Compliance, Confidence, Exception, ExceptionUse, Finding, Gap, LaunchKind, Region, Remediation, Resource, ResourceRef,
@@ -268,6 +268,28 @@ impl<'e> Verdicts<'e> {
             Ok(Verdict::Fail(failure)) => self.fail(resource, *failure, Context::default()),
             Err(unknown) => self.unknown(resource, &[unknown.gap], None),
         }
+    }
+
+    /// Takes the judgement of an account and Region with containers as a whole, as of resources of type `T`.
+    pub(crate) fn judge_place<T: Resource>(&mut self, place: Place<'e>, judgement: Judgement) {
+        let state = match &judgement {
+            Ok(Verdict::NotApplicable) => OutcomeState::NotApplicable,
+            Ok(Verdict::Pass) if !self.is_holed(place.account, place.region) => OutcomeState::Pass,
+            Ok(Verdict::Fail(_)) => OutcomeState::Fail,
+            Ok(Verdict::Pass) | Err(_) => OutcomeState::Unknown,
+        };
+        if let Some(index) = self.estate.position_of(place) {
+            self.evaluation.outcomes.push(Outcome { check: self.position, kind: Place::KIND, index, state });
+        }
+        let resource = ResourceRef {
+            arn: place.arn_of::<T>(),
+            kind: T::TYPE.into(),
+            account: place.account.clone(),
+            region: place.region.clone(),
+            name: place.region.to_string(),
+            tags: BTreeMap::new(),
+        };
+        self.judge_reference(resource, judgement);
     }
 
     fn is_holed(&self, account: &AccountId, region: &Region) -> bool {

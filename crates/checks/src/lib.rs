@@ -12,6 +12,7 @@ mod matrix;
 #[cfg(test)]
 mod outcome;
 mod overrides;
+mod pattern;
 mod reading;
 mod registry;
 mod result;

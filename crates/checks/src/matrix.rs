@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_graph::{Estate, Node};
+use plimsoll_graph::{Estate, Node, Place};
 use plimsoll_model::aws::ec2::{FlowLog, Vpc};
 use plimsoll_model::aws::ecs::{Cluster, Service, Task, TaskDefinition};
 use plimsoll_model::{
@@ -188,6 +188,9 @@ impl Parts {
         }
         for setting in cluster.estate().account_settings_of(cluster.account(), cluster.region()) {
             self.add(setting);
+        }
+        if let Some(index) = cluster.estate().position_of(Place { account: cluster.account(), region: cluster.region() }) {
+            self.0.insert((Place::KIND, index));
         }
     }
 

@@ -1,17 +1,19 @@
 //! Readings of resources that several checks share.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use plimsoll_graph::{Estate, Node, NodeKind, Unknown};
+use plimsoll_graph::{ContainerLogGroup, Estate, Link, Node, NodeKind, Place, Trigger, Unknown};
 use plimsoll_model::aws::ec2::{Instance, IpPermission};
 use plimsoll_model::aws::ecs::{
     ContainerDefinition, ContainerInstance, ContainerOverride, MountPoint, Screened, Task, TaskDefinition, Volume,
 };
 use plimsoll_model::aws::iam::Role;
 use plimsoll_model::aws::kms::Key;
+use plimsoll_model::aws::logs::LogGroup;
 use plimsoll_model::policy::Statement;
-use plimsoll_model::{Arn, Gap, LaunchKind, Resource};
+use plimsoll_model::{Arn, Gap, LaunchKind, Resource, ResourceRef};
 use serde_json::{Map, Value, json};
 
 use crate::check::{Judgement, Verdict};
@@ -34,11 +36,16 @@ pub(crate) fn containers_where(definition: Node<'_, TaskDefinition>, test: impl 
     definition.data().container_definitions.iter().filter(|container| test(container)).map(|container| container.name.as_str()).collect()
 }
 
-/// Services and tasks that use a revision, for evidence: at most ten of each, with the count.
+/// Services and tasks that use a revision, for evidence: at most ten of each, with the count; and what else starts it.
 pub(crate) fn users(definition: Node<'_, TaskDefinition>) -> Value {
     let services: Vec<&str> = definition.services().take(10).map(|service| service.data().service_arn.as_str()).collect();
     let tasks: Vec<&str> = definition.tasks().take(10).map(|task| task.data().task_arn.as_str()).collect();
-    json!({"services": services, "serviceCount": definition.services().count(), "tasks": tasks, "taskCount": definition.tasks().count()})
+    let started_by: Vec<&str> = definition.triggers().take(10).map(Trigger::arn).collect();
+    let mut users = json!({"services": services, "serviceCount": definition.services().count(), "tasks": tasks, "taskCount": definition.tasks().count()});
+    if let (Value::Object(users), false) = (&mut users, started_by.is_empty()) {
+        users.insert("startedBy".to_owned(), json!(started_by));
+    }
+    users
 }
 
 /// `a`, `a and b`, `a, b and c`; a long list is cut with a count.
@@ -428,6 +435,52 @@ pub(crate) fn each_host_instance<'e>(estate: &'e Estate<'e>, verdicts: &mut Verd
         };
         verdicts.judge(instance, judgement);
     }
+}
+
+/// Judges each account and Region with containers as a whole, as of resources of type `T`.
+pub(crate) fn each_place<'e, T: Resource>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>, judge: impl Fn(Place<'e>) -> Judgement) {
+    for &place in estate.container_places() {
+        verdicts.judge_place::<T>(place, judge(place));
+    }
+}
+
+/// The log group that containers write to; unknown when it was not asked for, since nothing in its own Region names it.
+pub(crate) fn log_group<'e>(estate: &'e Estate<'e>, group: &ContainerLogGroup<'e>) -> Result<Link<'e, LogGroup>, Unknown> {
+    let link = estate.log_group(group.place.account, group.place.region, group.name);
+    if matches!(&link, Link::Missing(missing) if missing.is_not_found()) && !group.writers.iter().any(|writer| writer.is_local) {
+        let gap = Gap {
+            account: group.place.account.clone(),
+            region: group.place.region.clone(),
+            resource: Some(group.name.to_owned()),
+            ..Gap::not_collected(LogGroup::OPERATION)
+        };
+        return Err(gap.into());
+    }
+    Ok(link)
+}
+
+/// A log group that may not exist, for findings.
+pub(crate) fn log_group_reference(group: &ContainerLogGroup<'_>) -> ResourceRef {
+    let unread = LogGroup { log_group_name: group.name.to_owned(), ..LogGroup::default() };
+    ResourceRef {
+        arn: unread.arn(group.place.account, group.place.region).into_owned(),
+        kind: LogGroup::TYPE.into(),
+        account: group.place.account.clone(),
+        region: group.place.region.clone(),
+        name: group.name.to_owned(),
+        tags: BTreeMap::new(),
+    }
+}
+
+/// Who writes to a log group, for evidence: at most twenty.
+pub(crate) fn writers(group: &ContainerLogGroup<'_>) -> Value {
+    group.writers.iter().take(20).map(|writer| json!({"arn": writer.arn, "purpose": writer.purpose.as_str()})).collect()
+}
+
+/// Who writes to a log group, for messages.
+pub(crate) fn writers_listed(group: &ContainerLogGroup<'_>) -> String {
+    let names = group.writers.iter().map(|writer| writer.arn.rsplit('/').next().unwrap_or(writer.arn));
+    listed(&distinct(names))
 }
 
 /// What user data of a host writes for a setting of the ECS agent, for evidence; null when it was not read.

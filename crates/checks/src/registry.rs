@@ -2,6 +2,16 @@
 
 use crate::check::Check;
 
+#[path = "platform_audit/cloudtrail_container_changes_not_alarmed.rs"]
+mod cloudtrail_container_changes_not_alarmed;
+#[path = "platform_audit/cloudtrail_fargate_key_use_not_seen.rs"]
+mod cloudtrail_fargate_key_use_not_seen;
+#[path = "platform_audit/cloudtrail_integrity_weak.rs"]
+mod cloudtrail_integrity_weak;
+#[path = "platform_audit/cloudtrail_kms_events_excluded.rs"]
+mod cloudtrail_kms_events_excluded;
+#[path = "platform_audit/cloudtrail_not_recording_all_regions.rs"]
+mod cloudtrail_not_recording_all_regions;
 #[path = "host_patching/ec2_container_host_imdsv1_allowed.rs"]
 mod ec2_container_host_imdsv1_allowed;
 #[path = "network/ec2_container_host_public_ip.rs"]
@@ -44,6 +54,8 @@ mod ecs_agent_proxy_leaks_credentials_calls;
 mod ecs_capacity_provider_termination_protection_disabled;
 #[path = "platform_audit/ecs_cluster_container_insights_disabled.rs"]
 mod ecs_cluster_container_insights_disabled;
+#[path = "platform_audit/ecs_cluster_exec_not_audited.rs"]
+mod ecs_cluster_exec_not_audited;
 #[path = "data_secrets/ecs_cluster_fargate_storage_key_policy_incomplete.rs"]
 mod ecs_cluster_fargate_storage_key_policy_incomplete;
 #[path = "data_secrets/ecs_cluster_fargate_storage_key_unsupported.rs"]
@@ -88,6 +100,10 @@ mod ecs_task_definition_dangerous_capabilities;
 mod ecs_task_definition_docker_socket_mount;
 #[path = "network/ecs_task_definition_efs_transit_unencrypted.rs"]
 mod ecs_task_definition_efs_transit_unencrypted;
+#[path = "data_secrets/ecs_task_definition_efs_unrestricted_root.rs"]
+mod ecs_task_definition_efs_unrestricted_root;
+#[path = "data_secrets/ecs_task_definition_environment_file_bucket_exposed.rs"]
+mod ecs_task_definition_environment_file_bucket_exposed;
 #[path = "identity/ecs_task_definition_execution_role_as_task_role.rs"]
 mod ecs_task_definition_execution_role_as_task_role;
 #[path = "runtime/ecs_task_definition_host_namespace_shared.rs"]
@@ -132,6 +148,10 @@ mod ecs_task_fargate_storage_key_stale;
 mod ecs_task_image_digest_drift;
 #[path = "network/ecs_task_public_ip.rs"]
 mod ecs_task_public_ip;
+#[path = "runtime/ecs_task_runtime_override.rs"]
+mod ecs_task_runtime_override;
+#[path = "data_secrets/efs_container_volume_unencrypted.rs"]
+mod efs_container_volume_unencrypted;
 #[path = "identity/eks_cluster_admin_granted_widely.rs"]
 mod eks_cluster_admin_granted_widely;
 #[path = "platform_audit/eks_cluster_control_plane_logs_incomplete.rs"]
@@ -180,16 +200,26 @@ mod inspector_container_scanning_disabled;
 mod kms_key_disabled_in_use;
 #[path = "data_secrets/kms_key_fargate_statement_unscoped.rs"]
 mod kms_key_fargate_statement_unscoped;
+#[path = "data_secrets/kms_key_imported_material_expiring.rs"]
+mod kms_key_imported_material_expiring;
 #[path = "data_secrets/kms_key_pending_deletion_in_use.rs"]
 mod kms_key_pending_deletion_in_use;
 #[path = "data_secrets/kms_key_policy_public.rs"]
 mod kms_key_policy_public;
 #[path = "data_secrets/kms_key_rotation_disabled.rs"]
 mod kms_key_rotation_disabled;
+#[path = "data_secrets/logs_container_group_no_cmk.rs"]
+mod logs_container_group_no_cmk;
+#[path = "platform_audit/logs_container_group_retention_short.rs"]
+mod logs_container_group_retention_short;
 #[path = "data_secrets/secretsmanager_secret_no_cmk.rs"]
 mod secretsmanager_secret_no_cmk;
 #[path = "data_secrets/secretsmanager_secret_rotation_off.rs"]
 mod secretsmanager_secret_rotation_off;
+#[path = "network/vpc_container_egress_uninspected.rs"]
+mod vpc_container_egress_uninspected;
+#[path = "network/vpc_endpoint_ecr_policies_differ.rs"]
+mod vpc_endpoint_ecr_policies_differ;
 #[path = "network/vpc_flow_logs_disabled.rs"]
 mod vpc_flow_logs_disabled;
 #[path = "network/vpc_flow_logs_incomplete.rs"]
@@ -201,6 +231,11 @@ mod vpc_flow_logs_without_container_fields;
 
 /// Every check, by id.
 pub const CHECKS: &[&Check] = &[
+    &cloudtrail_container_changes_not_alarmed::CHECK,
+    &cloudtrail_fargate_key_use_not_seen::CHECK,
+    &cloudtrail_integrity_weak::CHECK,
+    &cloudtrail_kms_events_excluded::CHECK,
+    &cloudtrail_not_recording_all_regions::CHECK,
     &ec2_container_host_imdsv1_allowed::CHECK,
     &ec2_container_host_public_ip::CHECK,
     &ec2_container_host_user_data_secret::CHECK,
@@ -222,6 +257,7 @@ pub const CHECKS: &[&Check] = &[
     &ecs_agent_proxy_leaks_credentials_calls::CHECK,
     &ecs_capacity_provider_termination_protection_disabled::CHECK,
     &ecs_cluster_container_insights_disabled::CHECK,
+    &ecs_cluster_exec_not_audited::CHECK,
     &ecs_cluster_fargate_storage_key_policy_incomplete::CHECK,
     &ecs_cluster_fargate_storage_key_unsupported::CHECK,
     &ecs_cluster_fargate_storage_no_cmk::CHECK,
@@ -244,6 +280,8 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_definition_dangerous_capabilities::CHECK,
     &ecs_task_definition_docker_socket_mount::CHECK,
     &ecs_task_definition_efs_transit_unencrypted::CHECK,
+    &ecs_task_definition_efs_unrestricted_root::CHECK,
+    &ecs_task_definition_environment_file_bucket_exposed::CHECK,
     &ecs_task_definition_execution_role_as_task_role::CHECK,
     &ecs_task_definition_host_namespace_shared::CHECK,
     &ecs_task_definition_host_network::CHECK,
@@ -266,6 +304,8 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_fargate_storage_key_stale::CHECK,
     &ecs_task_image_digest_drift::CHECK,
     &ecs_task_public_ip::CHECK,
+    &ecs_task_runtime_override::CHECK,
+    &efs_container_volume_unencrypted::CHECK,
     &eks_cluster_admin_granted_widely::CHECK,
     &eks_cluster_control_plane_logs_incomplete::CHECK,
     &eks_cluster_deletion_protection_off::CHECK,
@@ -290,11 +330,16 @@ pub const CHECKS: &[&Check] = &[
     &inspector_container_scanning_disabled::CHECK,
     &kms_key_disabled_in_use::CHECK,
     &kms_key_fargate_statement_unscoped::CHECK,
+    &kms_key_imported_material_expiring::CHECK,
     &kms_key_pending_deletion_in_use::CHECK,
     &kms_key_policy_public::CHECK,
     &kms_key_rotation_disabled::CHECK,
+    &logs_container_group_no_cmk::CHECK,
+    &logs_container_group_retention_short::CHECK,
     &secretsmanager_secret_no_cmk::CHECK,
     &secretsmanager_secret_rotation_off::CHECK,
+    &vpc_container_egress_uninspected::CHECK,
+    &vpc_endpoint_ecr_policies_differ::CHECK,
     &vpc_flow_logs_disabled::CHECK,
     &vpc_flow_logs_incomplete::CHECK,
     &vpc_flow_logs_task_eni_uncovered::CHECK,

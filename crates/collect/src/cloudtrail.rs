@@ -1,9 +1,10 @@
-//! AWS CloudTrail in one account and Region: trails, Lake stores, and what was recorded of the keys of Fargate's storage.
+//! AWS CloudTrail in one account: trails, Lake stores, and what was recorded of the keys of Fargate's storage.
 //!
-//! Calls cloudtrail:DescribeTrails; cloudtrail:GetTrailStatus and cloudtrail:GetEventSelectors once for each trail that
-//! records in the Region; cloudtrail:ListEventDataStores and cloudtrail:GetEventDataStore where no trail is logging;
-//! cloudtrail:LookupEvents for each key of a cluster's Fargate storage, of the last two weeks and at most four pages: AWS
-//! allows two of these calls a second. Yields trails, stores and key events.
+//! Calls cloudtrail:DescribeTrails in each Region with containers; for each trail that records there cloudtrail:GetTrailStatus,
+//! and cloudtrail:GetEventSelectors in the trail's home Region, which alone knows them; cloudtrail:ListEventDataStores and
+//! cloudtrail:GetEventDataStore in every Region once the trails of some Region with containers leave something out: a store
+//! records other Regions, but only its own lists it; cloudtrail:LookupEvents for each key of a cluster's Fargate storage, of the last two
+//! weeks and at most four pages: AWS allows two of these calls a second. Yields trails, stores and key events.
 
 #[cfg(test)]
 mod tests;
@@ -12,8 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, join, stream};
 use jiff::{SignedDuration, Timestamp};
-use plimsoll_model::aws::cloudtrail::{AdvancedEventSelector, EventDataStore, KeyEvent, KeyEvents, Selectors, Trail, TrailStatus};
-use plimsoll_model::{Arn, Gap, Inventory};
+use plimsoll_model::aws::cloudtrail::{
+    AdvancedEventSelector, EventDataStore, KeyEvent, KeyEvents, Selectors, Trail, TrailStatus, record_all_management,
+};
+use plimsoll_model::{Arn, Gap, Inventory, Region};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -115,6 +118,7 @@ struct Events {
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase", default)]
+#[expect(clippy::struct_field_names, reason = "AWS's own names")]
 struct Event {
     event_id: String,
     event_name: String,
@@ -123,34 +127,53 @@ struct Event {
     cloud_trail_event: Option<String>,
 }
 
-/// What records in the Region.
-pub(crate) async fn collect(api: &Api, wire: &Wire, containers: &Inventory) -> Inventory {
-    let (mut found, looked_up) = join!(trails(api, wire), lookups(api, wire, containers));
+/// The trails that record in the Region, and what they recorded of keys. `in_region` gives a client for a trail's home Region.
+pub(crate) async fn collect(api: &Api, in_region: impl Fn(&str) -> Wire, containers: &Inventory) -> Inventory {
+    let wire = in_region(api.region().as_str());
+    let (mut found, looked_up) = join!(trails(api, &wire, &in_region), lookups(api, &wire, containers));
     found.absorb(looked_up);
     found
 }
 
-async fn trails(api: &Api, wire: &Wire) -> Inventory {
+/// Whether stores of CloudTrail Lake could make up for trails: somewhere there are containers, and no trail of all Regions
+/// records every change and every read.
+pub(crate) fn wants_stores(inventory: &Inventory) -> bool {
+    let clusters = inventory.clusters.iter().filter(|cluster| cluster.data.status == "ACTIVE");
+    let kubernetes = inventory.eks_clusters.iter().map(|cluster| &cluster.region);
+    let places: BTreeSet<&Region> = clusters.map(|cluster| &cluster.region).chain(kubernetes).collect();
+    places.into_iter().any(|region| {
+        let unread = inventory.gaps.iter().any(|gap| gap.region == *region && gap.operation == DESCRIBE_TRAILS.id());
+        let mut trails = inventory.trails.iter().filter(|trail| trail.region == *region);
+        // What was not seen of a trail is not mended by a store.
+        !unread && trails.all(|trail| records_all(&trail.data) == Some(false))
+    })
+}
+
+fn records_all(trail: &Trail) -> Option<bool> {
+    let (status, selectors) = (trail.status.known().ok()?, trail.selectors.known().ok()?);
+    let all = trail.is_multi_region_trail == Some(true) && status.is_logging == Some(true);
+    Some(all && record_all_management(&selectors.management()))
+}
+
+async fn trails(api: &Api, wire: &Wire, in_region: &impl Fn(&str) -> Wire) -> Inventory {
     let mut found = Inventory::default();
     // Trails of other Regions that record here as well are "shadow trails".
     let ask = Ask::members(json!({"includeShadowTrails": true}));
     let Some(answer) = api.or_gap(wire.ask::<Trails>(api, &DESCRIBE_TRAILS, ask).await) else { return found };
-    let trails = stream::iter(answer.trail_list).map(|trail| details(api, wire, trail)).buffer_unordered(AT_ONCE);
+    let trails = stream::iter(answer.trail_list).map(|trail| details(api, wire, in_region, trail)).buffer_unordered(AT_ONCE);
     let trails: Vec<Trail> = trails.collect().await;
-    let logging = trails.iter().any(|trail| trail.status.known().is_ok_and(|status| status.is_logging == Some(true)));
     for trail in trails {
         found.push(api.account(), api.region(), trail);
-    }
-    if !logging {
-        found.absorb(stores(api, wire).await);
     }
     found
 }
 
-async fn details(api: &Api, wire: &Wire, mut trail: Trail) -> Trail {
+async fn details(api: &Api, wire: &Wire, in_region: &impl Fn(&str) -> Wire, mut trail: Trail) -> Trail {
     let arn = trail.trail_arn.clone();
+    let home = in_region(trail.home_region.as_deref().unwrap_or(api.region().as_str()));
+    // A trail delivers from each Region by itself, so each has a status of its own.
     let status = wire.ask_on::<TrailStatus>(api, &GET_TRAIL_STATUS, &arn, Ask::members(json!({"Name": arn})));
-    let selectors = wire.ask_on::<Selectors>(api, &GET_EVENT_SELECTORS, &arn, Ask::members(json!({"TrailName": arn})));
+    let selectors = home.ask_on::<Selectors>(api, &GET_EVENT_SELECTORS, &arn, Ask::members(json!({"TrailName": arn})));
     let (status, selectors) = join!(status, selectors);
     for gap in [status.as_ref().err(), selectors.as_ref().err()].into_iter().flatten() {
         api.gap(gap.clone());
@@ -160,7 +183,8 @@ async fn details(api: &Api, wire: &Wire, mut trail: Trail) -> Trail {
     trail
 }
 
-async fn stores(api: &Api, wire: &Wire) -> Inventory {
+/// The stores of CloudTrail Lake that the Region lists.
+pub(crate) async fn stores(api: &Api, wire: &Wire) -> Inventory {
     let mut listed = Vec::new();
     let pages = wire.pages(api, &LIST_EVENT_DATA_STORES, Token::NEXT_CAPITAL, Ask::members(Value::Null), |page: Stores| {
         listed.extend(page.event_data_stores);

@@ -8,7 +8,7 @@ mod tests;
 
 use futures::{StreamExt, stream};
 use plimsoll_model::aws::cloudwatch::{MetricAlarm, MetricAlarms};
-use plimsoll_model::{Gap, Inventory};
+use plimsoll_model::{Gap, Inventory, Region};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -46,22 +46,25 @@ struct Alarms {
     metric_alarms: Vec<MetricAlarm>,
 }
 
-/// The alarms on the metrics that the filters of these log groups make.
-pub(crate) async fn collect(api: &Api, wire: &Wire, log_groups: &Inventory) -> Inventory {
-    let metrics = stream::iter(logs::metrics(log_groups)).map(|(namespace, name)| async move {
-        let metric = format!("{namespace}/{name}");
-        let ask = Ask::members(json!({"Namespace": namespace, "MetricName": name}));
-        let answer: Result<Alarms, Gap> = wire.ask_on(api, &DESCRIBE_ALARMS_FOR_METRIC, &metric, ask).await;
-        if let Err(gap) = &answer {
-            api.gap(gap.clone());
+/// The alarms on the metrics that the filters of these log groups make, asked for in the Region of the group.
+pub(crate) async fn collect(api: &Api, in_region: impl Fn(&str) -> Wire, log_groups: &Inventory) -> Inventory {
+    let metrics = stream::iter(logs::metrics(log_groups)).map(|(region, namespace, name)| {
+        let wire = in_region(region.as_str());
+        async move {
+            let metric = format!("{namespace}/{name}");
+            let ask = Ask::members(json!({"Namespace": namespace, "MetricName": name}));
+            let answer: Result<Alarms, Gap> = wire.ask_on(api, &DESCRIBE_ALARMS_FOR_METRIC, &metric, ask).await;
+            if let Err(gap) = &answer {
+                api.gap(gap.clone());
+            }
+            let alarms = answer.map(|answer| answer.metric_alarms).seen();
+            (region, MetricAlarms { metric, metric_name: name.to_owned(), namespace: namespace.to_owned(), alarms })
         }
-        let alarms = answer.map(|answer| answer.metric_alarms).seen();
-        MetricAlarms { metric, metric_name: name.to_owned(), namespace: namespace.to_owned(), alarms }
     });
-    let metrics: Vec<MetricAlarms> = metrics.buffer_unordered(AT_ONCE).collect().await;
+    let metrics: Vec<(&Region, MetricAlarms)> = metrics.buffer_unordered(AT_ONCE).collect().await;
     let mut found = Inventory::default();
-    for metric in metrics {
-        found.push(api.account(), api.region(), metric);
+    for (region, metric) in metrics {
+        found.push(api.account(), region, metric);
     }
     found
 }

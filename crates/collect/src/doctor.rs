@@ -358,7 +358,8 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         | ("route53resolver", "ListResolverQueryLogConfigAssociations")
         | ("secretsmanager", "ListSecrets")
         | ("organizations", "ListAccounts")
-        | ("cloudtrail", "LookupEvents") => members(json!({"MaxResults": 1})),
+        | ("cloudtrail", "LookupEvents")
+        | ("ssm", "DescribeParameters") => members(json!({"MaxResults": 1})),
         ("secretsmanager", _) => members(json!({"SecretId": NOBODY})),
         ("organizations", "ListParents") => members(json!({"ChildId": account})),
         ("organizations", "ListPoliciesForTarget") => members(json!({"TargetId": account, "Filter": "SERVICE_CONTROL_POLICY"})),
@@ -377,7 +378,6 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         }),
         ("scheduler", "ListSchedules") => Some(Ask::get(&["schedules"]).query("MaxResults", "1").into()),
         ("scheduler", "GetSchedule") => get(&["schedules", NOBODY]),
-        ("ssm", "DescribeParameters") => members(json!({"MaxResults": 1})),
         ("ssm", "GetParameters") => members(json!({"Names": [plimsoll_model::DEFAULT_HOST_IMAGE]})),
         ("ssm", "DescribeInstanceInformation") => members(json!({"MaxResults": 5})),
         ("ssm", _) => members(json!({"InstanceIds": ["i-00000000000000000"]})),

@@ -14,7 +14,7 @@ use plimsoll_model::Inventory;
 use plimsoll_model::aws::events::{Rule, Target};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::{Api, Operation, Outcome};
 use crate::wire::{Ask, Protocol, Reach, Service, Token, Wire};
@@ -57,8 +57,7 @@ const PAGE: u8 = 100;
 /// Requests of one kind that are prepared at a time; requests are bounded by [`Api`].
 const AT_ONCE: usize = 16;
 /// Sources whose events tell of containers.
-const WATCHED: &[&str] =
-    &["aws.ecs", "aws.eks", "aws.ecr", "aws.kms", "ecs.amazonaws.com", "eks.amazonaws.com", "ecr.amazonaws.com", "kms.amazonaws.com"];
+const WATCHED: &[&str] = &["aws.ecs", "aws.eks", "aws.ecr", "aws.kms"];
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase", default)]
@@ -151,7 +150,10 @@ async fn with_targets(api: &Api, wire: &Wire, mut rule: Rule) -> Rule {
     rule
 }
 
-/// Whether a pattern is about containers, their keys or their images. The checks read it properly.
+/// Whether a pattern may be about containers, their keys or their images. The checks read it properly: here only those go
+/// that name plain sources, and none of these.
 fn watches(pattern: &str) -> bool {
-    WATCHED.iter().any(|source| pattern.contains(source))
+    let sources = serde_json::from_str::<Value>(pattern).ok();
+    let sources = sources.as_ref().and_then(|pattern| pattern.get("source")).and_then(Value::as_array);
+    sources.is_none_or(|sources| sources.iter().any(|source| source.as_str().is_none_or(|source| WATCHED.contains(&source))))
 }

@@ -230,6 +230,14 @@ fn references(inventory: &Inventory) -> BTreeSet<&str> {
     let repositories = repositories.map(|repository| repository.data.encryption_configuration.as_ref()?.kms_key.as_ref());
     let kubernetes = inventory.eks_clusters.iter().flat_map(|cluster| &cluster.data.encryption_config);
     let kubernetes = kubernetes.map(|config| config.provider.as_ref()?.key_arn.as_ref());
+    let groups = inventory.log_groups.iter().map(|group| group.data.kms_key_id.as_ref());
+    let trails = inventory.trails.iter().map(|trail| trail.data.kms_key_id.as_ref());
+    let stores = inventory.event_data_stores.iter().map(|store| store.data.kms_key_id.as_ref());
+    let files = inventory.file_systems.iter().map(|files| files.data.kms_key_id.as_ref());
+    let instances = inventory.db_instances.iter().map(|database| database.data.kms_key_id.as_ref());
+    let databases = inventory.db_clusters.iter().map(|database| database.data.kms_key_id.as_ref()).chain(instances);
+    let buckets = inventory.buckets.iter().map(|bucket| bucket.data.key_reference(&bucket.region));
+    let surrounding = groups.chain(trails).chain(stores).chain(files).chain(databases).chain(buckets);
     let all = clusters
         .chain(ephemeral)
         .chain(managed)
@@ -238,7 +246,8 @@ fn references(inventory: &Inventory) -> BTreeSet<&str> {
         .chain(secrets)
         .chain(parameters)
         .chain(kubernetes)
-        .chain(repositories);
+        .chain(repositories)
+        .chain(surrounding);
     let all = all.flatten();
     all.map(String::as_str).filter(|reference| !reference.is_empty()).collect()
 }
@@ -357,6 +366,8 @@ fn key_metadata(api: &Api, from: types::KeyMetadata) -> KeyMetadata {
         key_spec: from.key_spec.map(|spec| spec.as_str().to_owned()),
         key_usage: from.key_usage.map(|usage| usage.as_str().to_owned()),
         origin: from.origin.map(|origin| origin.as_str().to_owned()),
+        expiration_model: from.expiration_model.map(|model| model.as_str().to_owned()),
+        valid_to: timestamp(from.valid_to),
         multi_region: from.multi_region.unwrap_or_default(),
         multi_region_configuration: from.multi_region_configuration.map(|configuration| MultiRegionConfiguration {
             multi_region_key_type: configuration.multi_region_key_type.map(|kind| kind.as_str().to_owned()),

@@ -1,4 +1,5 @@
-//! Amazon CloudWatch Logs in one account and Region: the log groups that containers, clusters, flow logs and trails name.
+//! Amazon CloudWatch Logs in one account and Region: the log groups that containers, clusters, flow logs and trails name; and
+//! the groups of other Regions that trails deliver to.
 //!
 //! Calls logs:DescribeLogGroups with fifty names at a time, for accounts have thousands of groups;
 //! logs:DescribeSubscriptionFilters for the container groups that expire or belong to a control plane;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, join, stream};
 use plimsoll_model::aws::logs::{LogGroup, MetricFilter, SubscriptionFilter};
-use plimsoll_model::{Arn, Gap, Inventory, Seen, partition_of};
+use plimsoll_model::{Arn, Gap, Inventory, Region, Seen, partition_of};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -90,12 +91,26 @@ struct MetricFilters {
     metric_filters: Vec<MetricFilter>,
 }
 
-/// The log groups that something collected in the Region names.
-pub(crate) async fn collect(api: &Api, wire: &Wire, inventory: &Inventory) -> Inventory {
-    let named = names(api, inventory);
-    let names: Vec<&str> = named.keys().map(String::as_str).collect();
-    let batches: Vec<&[&str]> = names.chunks(NAMES).collect();
-    let groups = stream::iter(batches).map(|batch| groups(api, wire, batch)).buffer_unordered(AT_ONCE);
+/// The log groups that something collected in the Region names, and those of other Regions that trails deliver to.
+pub(crate) async fn collect(api: &Api, in_region: impl Fn(&str) -> Wire, inventory: &Inventory) -> Inventory {
+    let here = in_region(api.region().as_str());
+    let mut found = named(api, &here, api.region(), names(api, inventory)).await;
+    let delivering = Use { trail: true, ..Use::default() };
+    let mut elsewhere: BTreeMap<&str, BTreeMap<String, Use>> = BTreeMap::new();
+    for (region, name) in delivered(api, inventory).filter(|(region, _)| *region != api.region().as_str()) {
+        elsewhere.entry(region).or_default().insert(name.to_owned(), delivering);
+    }
+    for (region, names) in elsewhere {
+        found.absorb(named(api, &in_region(region), &Region::new(region), names).await);
+    }
+    found
+}
+
+/// The groups with these names in one Region.
+async fn named(api: &Api, wire: &Wire, region: &Region, named: BTreeMap<String, Use>) -> Inventory {
+    let all: Vec<&str> = named.keys().map(String::as_str).collect();
+    let batches: Vec<&[&str]> = all.chunks(NAMES).collect();
+    let groups = stream::iter(batches).map(|batch| groups(api, wire, region, batch)).buffer_unordered(AT_ONCE);
     let groups: Vec<Vec<LogGroup>> = groups.collect().await;
     // An endpoint that does not know the filter by name answers with more, and more than once.
     let groups: BTreeMap<String, LogGroup> = groups
@@ -111,13 +126,13 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, inventory: &Inventory) -> In
     let groups: Vec<LogGroup> = groups.buffer_unordered(AT_ONCE).collect().await;
     let mut found = Inventory::default();
     for group in groups {
-        found.push(api.account(), api.region(), group);
+        found.push(api.account(), region, group);
     }
     found
 }
 
-async fn groups(api: &Api, wire: &Wire, names: &[&str]) -> Vec<LogGroup> {
-    let (account, region) = (api.account(), api.region());
+async fn groups(api: &Api, wire: &Wire, region: &Region, names: &[&str]) -> Vec<LogGroup> {
+    let account = api.account();
     let partition = partition_of(region.as_str());
     let ids: Vec<String> = names.iter().map(|name| format!("arn:{partition}:logs:{region}:{account}:log-group:{name}")).collect();
     let mut groups = Vec::new();
@@ -183,7 +198,7 @@ fn named_gap<T>(api: &Api, name: &str, result: Result<T, Gap>) -> Seen<T> {
 /// The groups of this account and Region that something names, and for what.
 fn names(api: &Api, inventory: &Inventory) -> BTreeMap<String, Use> {
     let mut named: BTreeMap<String, Use> = BTreeMap::new();
-    let (account, region) = (api.account().as_str(), api.region().as_str());
+    let region = api.region().as_str();
     let containers = Use { containers: true, ..Use::default() };
     let mut add = |name: &str, used: Use| {
         if !name.is_empty() {
@@ -205,7 +220,9 @@ fn names(api: &Api, inventory: &Inventory) -> BTreeMap<String, Use> {
     for cluster in inventory.clusters.iter().map(|cluster| &cluster.data).filter(|cluster| cluster.status == "ACTIVE") {
         let exec = cluster.configuration.as_ref().and_then(|configuration| configuration.execute_command_configuration.as_ref());
         let exec = exec.and_then(|exec| exec.log_configuration.as_ref()).and_then(|logs| logs.cloud_watch_log_group_name.as_deref());
-        exec.iter().for_each(|group| add(group, containers));
+        if let Some(group) = exec {
+            add(group, containers);
+        }
         let insights = cluster.settings.iter().any(|setting| setting.name == "containerInsights" && setting.value != "disabled");
         if insights {
             add(&format!("/aws/ecs/containerinsights/{}/performance", cluster.cluster_name), containers);
@@ -218,22 +235,30 @@ fn names(api: &Api, inventory: &Inventory) -> BTreeMap<String, Use> {
         }
     }
     for flow_log in inventory.flow_logs.iter().map(|log| &log.data) {
-        flow_log.log_group_name.iter().for_each(|group| add(group, Use::default()));
-    }
-    for trail in inventory.trails.iter().map(|trail| &trail.data) {
-        // arn:PARTITION:logs:REGION:ACCOUNT:log-group:NAME:*
-        let arn = trail.cloud_watch_logs_log_group_arn.as_deref().and_then(Arn::parse);
-        let arn = arn.filter(|arn| arn.region == region && arn.account == account);
-        if let Some(name) = arn.and_then(|arn| arn.resource.strip_prefix("log-group:")) {
-            add(name.trim_end_matches(":*"), Use { trail: true, ..Use::default() });
+        if let Some(group) = &flow_log.log_group_name {
+            add(group, Use::default());
         }
+    }
+    for (_, name) in delivered(api, inventory).filter(|(at, _)| *at == region) {
+        add(name, Use { trail: true, ..Use::default() });
     }
     named
 }
 
-/// The metrics that metric filters make, as namespace and name.
-pub(crate) fn metrics(groups: &Inventory) -> BTreeSet<(&str, &str)> {
-    let filters = groups.log_groups.iter().filter_map(|group| group.data.metric_filters.known().ok()).flatten();
-    let transformations = filters.flat_map(|filter| &filter.metric_transformations);
-    transformations.map(|metric| (metric.metric_namespace.as_str(), metric.metric_name.as_str())).collect()
+/// The groups of this account that trails deliver to, with their Regions.
+fn delivered<'i>(api: &'i Api, inventory: &'i Inventory) -> impl Iterator<Item = (&'i str, &'i str)> {
+    inventory.trails.iter().filter_map(|trail| {
+        // arn:PARTITION:logs:REGION:ACCOUNT:log-group:NAME:*
+        let arn = Arn::parse(trail.data.cloud_watch_logs_log_group_arn.as_deref()?)?;
+        let name = arn.resource.strip_prefix("log-group:")?;
+        (arn.account == api.account().as_str()).then_some((arn.region, name.trim_end_matches(":*")))
+    })
+}
+
+/// The metrics that metric filters make, as Region, namespace and name.
+pub(crate) fn metrics(groups: &Inventory) -> BTreeSet<(&Region, &str, &str)> {
+    let filters = groups.log_groups.iter().filter_map(|group| Some((&group.region, group.data.metric_filters.known().ok()?)));
+    let filters = filters.flat_map(|(region, filters)| filters.iter().map(move |filter| (region, filter)));
+    let metrics = filters.flat_map(|(region, filter)| filter.metric_transformations.iter().map(move |metric| (region, metric)));
+    metrics.map(|(region, metric)| (region, metric.metric_namespace.as_str(), metric.metric_name.as_str())).collect()
 }

@@ -110,17 +110,16 @@ pub(crate) async fn collect(api: &Api, in_region: impl Fn(&str) -> Wire, control
         async move {
             match listed {
                 Err(gap) => unread(name, gap.clone().into(), gap),
-                Ok(buckets) => match buckets.get(name) {
-                    Some(region) => {
+                Ok(buckets) => {
+                    if let Some(region) = buckets.get(name) {
                         let region = region.as_deref();
                         let wire = in_region(region.unwrap_or(api.region().as_str()));
                         bucket(api, &wire, name, region).await
-                    }
-                    None => {
+                    } else {
                         let why = "the bucket is not one of this account";
                         unread(name, Seen::Known(false), &api.not_asked(&GET_BUCKET_POLICY_STATUS, Some(name), why))
                     }
-                },
+                }
             }
         }
     });

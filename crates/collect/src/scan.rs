@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::sts::Caller;
-use crate::{AccountChoice, Interrupt, Settings, ec2, ecs, eks, iam, kms, organizations, regions, sts, surroundings};
+use crate::{AccountChoice, Interrupt, Settings, cloudtrail, ec2, ecs, eks, iam, kms, organizations, regions, sts, surroundings};
 
 /// Regions of one account that are read at a time; most have nothing to read.
 const REGIONS_AT_ONCE: usize = 16;
@@ -219,6 +219,9 @@ impl Account<'_> {
         });
         regional.absorb(principals);
         iam::access_keys(&global, &iam, &mut regional).await;
+        if cloudtrail::wants_stores(&regional) {
+            regional.absorb(self.stores(&regions).await);
+        }
         let once = surroundings::global(&self.session, &global, home, &regional).await;
         regional.absorb(once);
         inventory.absorb(regional);
@@ -230,6 +233,23 @@ impl Account<'_> {
         let principals = iam::collect(api, client).await;
         api.finish();
         principals
+    }
+
+    /// The stores of CloudTrail Lake, of which each records perhaps all Regions and is listed in one.
+    async fn stores(&self, regions: &[String]) -> Inventory {
+        let read = stream::iter(regions).map(|name| async move {
+            let api = self.api(Region::new(name));
+            let mut stores = cloudtrail::stores(&api, &self.session.wire(&cloudtrail::SERVICE, name)).await;
+            stores.gaps.extend(api.take_gaps());
+            api.finish();
+            stores
+        });
+        read.buffer_unordered(REGIONS_AT_ONCE)
+            .fold(Inventory::default(), |mut all, one| async {
+                all.absorb(one);
+                all
+            })
+            .await
     }
 
     /// Reads a Region: first the listings that tell whether there is anything, the rest where there is.

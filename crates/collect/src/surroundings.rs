@@ -25,7 +25,6 @@ pub(crate) async fn triggers(session: &Session, api: &Api, containers: &Inventor
 pub(crate) async fn collect(session: &Session, api: &Api, containers: &Inventory) -> Inventory {
     let region = api.region().as_str();
     let acm_pca = session.wire(&acm_pca::SERVICE, region);
-    let cloudtrail = session.wire(&cloudtrail::SERVICE, region);
     let ecr = session.wire(&ecr::SERVICE, region);
     let elasticfilesystem = session.wire(&elasticfilesystem::SERVICE, region);
     let (elb, wafv2) = (session.wire(&elasticloadbalancing::SERVICE, region), session.wire(&wafv2::SERVICE, region));
@@ -37,7 +36,7 @@ pub(crate) async fn collect(session: &Session, api: &Api, containers: &Inventory
     let parts: Vec<LocalBoxFuture<'_, Inventory>> = vec![
         // In the order of the services' names.
         Box::pin(acm_pca::collect(api, &acm_pca, containers)),
-        Box::pin(cloudtrail::collect(api, &cloudtrail, containers)),
+        Box::pin(cloudtrail::collect(api, |region| session.wire(&cloudtrail::SERVICE, region), containers)),
         Box::pin(ecr::collect(api, &ecr, containers)),
         Box::pin(elasticfilesystem::collect(api, &elasticfilesystem, containers)),
         Box::pin(load_balancers(api, &elb, &wafv2, containers)),
@@ -50,12 +49,27 @@ pub(crate) async fn collect(session: &Session, api: &Api, containers: &Inventory
     together(parts).await
 }
 
-/// Reads what task definitions refer to in a Region where nothing runs: the images that they name.
+/// Reads what task definitions refer to in a Region where nothing runs: the images, log groups, file systems and buckets that
+/// they name.
 pub(crate) async fn of_definitions(session: &Session, api: &Api, definitions: &Inventory) -> Inventory {
-    if !ecr::names_images(api, definitions) {
-        return Inventory::default();
+    let region = api.region().as_str();
+    let elasticfilesystem = session.wire(&elasticfilesystem::SERVICE, region);
+    let mut found = elasticfilesystem::collect(api, &elasticfilesystem, definitions).await;
+    if ecr::names_images(api, definitions) {
+        found.absorb(ecr::collect(api, &session.wire(&ecr::SERVICE, region), definitions).await);
     }
-    ecr::collect(api, &session.wire(&ecr::SERVICE, api.region().as_str()), definitions).await
+    found.absorb(watching(session, api, definitions).await);
+    let control = session.wire(&s3::CONTROL, region).for_account(api.account().as_str());
+    found.absorb(s3::collect(api, |region| session.wire(&s3::SERVICE, region), &control, definitions).await);
+    found
+}
+
+/// Reads the log groups that are named, those of trails in other Regions too, and the alarms on what they count.
+async fn watching(session: &Session, api: &Api, inventory: &Inventory) -> Inventory {
+    let mut groups = logs::collect(api, |region| session.wire(&logs::SERVICE, region), inventory).await;
+    let alarms = cloudwatch::collect(api, |region| session.wire(&cloudwatch::SERVICE, region), &groups).await;
+    groups.absorb(alarms);
+    groups
 }
 
 /// Load balancers, then the web ACLs of those of them that need one.
@@ -70,7 +84,6 @@ pub(crate) async fn behind(session: &Session, api: &Api, inventory: &Inventory) 
     let region = api.region().as_str();
     let control = session.wire(&s3::CONTROL, region).for_account(api.account().as_str());
     let rds = session.wire(&rds::SERVICE, region);
-    let (logs, cloudwatch) = (session.wire(&logs::SERVICE, region), session.wire(&cloudwatch::SERVICE, region));
     let (autoscaling, ssm) = (session.wire(&autoscaling::SERVICE, region), session.wire(&ssm::SERVICE, region));
     let (guardduty, inspector2) = (session.wire(&guardduty::SERVICE, region), session.wire(&inspector2::SERVICE, region));
     let ec2 = session.ec2(region);
@@ -86,12 +99,7 @@ pub(crate) async fn behind(session: &Session, api: &Api, inventory: &Inventory) 
         }),
         Box::pin(guardduty::collect(api, &guardduty, inventory)),
         Box::pin(inspector2::collect(api, &inspector2, inventory)),
-        Box::pin(async move {
-            let mut groups = logs::collect(api, &logs, inventory).await;
-            let alarms = cloudwatch::collect(api, &cloudwatch, &groups).await;
-            groups.absorb(alarms);
-            groups
-        }),
+        Box::pin(watching(session, api, inventory)),
         Box::pin(rds::collect(api, &rds, inventory)),
         Box::pin(s3::collect(api, |region| session.wire(&s3::SERVICE, region), &control, inventory)),
     ];

@@ -10,6 +10,7 @@ pub struct Coverage<'i> {
     inventory: &'i Inventory,
     // Listing gaps by operation: few operations fail, and each in few places.
     listings: FxHashMap<&'i str, Vec<&'i Gap>>,
+    undescribed: FxHashMap<&'i str, Vec<&'i Gap>>,
     on_resource: FxHashMap<(&'i str, &'i str), &'i Gap>,
     closed: FxHashMap<&'i AccountId, Closed<'i>>,
 }
@@ -45,7 +46,7 @@ impl<'i> Closed<'i> {
 impl<'i> Coverage<'i> {
     pub(crate) fn new(inventory: &'i Inventory) -> Self {
         let mut listings: FxHashMap<&str, Vec<&Gap>> = FxHashMap::default();
-        let mut on_resource = FxHashMap::default();
+        let (mut undescribed, mut on_resource): (FxHashMap<&str, Vec<&Gap>>, _) = (FxHashMap::default(), FxHashMap::default());
         let mut closed: FxHashMap<&AccountId, Closed<'_>> = FxHashMap::default();
         for gap in &inventory.gaps {
             // Such a gap stands for many: it is told once, and not for each operation that it keeps from an answer.
@@ -55,12 +56,14 @@ impl<'i> Coverage<'i> {
                 closed.entry(&gap.account).or_default().regions.insert(&gap.region, gap);
             } else if is_listing(gap) {
                 listings.entry(gap.operation.as_str()).or_default().push(gap);
+            } else {
+                undescribed.entry(gap.operation.as_str()).or_default().push(gap);
             }
             if let Some(resource) = &gap.resource {
                 on_resource.insert((gap.operation.as_str(), resource.as_str()), gap);
             }
         }
-        Self { inventory, listings, on_resource, closed }
+        Self { inventory, listings, undescribed, on_resource, closed }
     }
 
     /// Whether the snapshot's collector knows the operation at all.
@@ -103,11 +106,8 @@ impl<'i> Coverage<'i> {
     }
 
     /// The gaps of calls on one resource each that was listed and then could not be described.
-    pub fn undescribed<'s>(&'s self, operation: &'s str) -> impl Iterator<Item = &'i Gap> + 's {
-        self.inventory
-            .gaps
-            .iter()
-            .filter(move |gap| gap.operation == operation && !is_listing(gap) && !gap.closes_account() && !gap.closes_region())
+    pub fn undescribed<'s>(&'s self, operation: &str) -> impl Iterator<Item = &'i Gap> + 's {
+        self.undescribed.get(operation).into_iter().flatten().copied()
     }
 
     /// The gap of a call on one resource.

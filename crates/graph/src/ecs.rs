@@ -5,8 +5,10 @@ use plimsoll_model::aws::ecs::{
     AccountSetting, AwsVpcConfiguration, CapacityProviderStrategyItem, Cluster, ContainerInstance, NetworkConfiguration, Service, Task,
     TaskDefinition, TaskSet,
 };
+use plimsoll_model::aws::events::{EcsParameters, Rule};
 use plimsoll_model::aws::iam::Role;
-use plimsoll_model::{AccountId, Inventory, LaunchKind, Region};
+use plimsoll_model::aws::scheduler::Schedule;
+use plimsoll_model::{AccountId, Arn, Gap, Inventory, LaunchKind, Region};
 use rustc_hash::FxHashMap;
 
 use crate::estate::Relations;
@@ -56,6 +58,49 @@ impl Launch {
             LaunchKind::Unknown => return false,
         }
         true
+    }
+}
+
+/// What starts tasks besides services and people.
+#[derive(Clone, Copy, Debug)]
+pub enum Trigger<'e> {
+    /// A rule of EventBridge.
+    Rule(Node<'e, Rule>),
+    /// A schedule of EventBridge Scheduler.
+    Schedule(Node<'e, Schedule>),
+}
+
+impl<'e> Trigger<'e> {
+    /// Its ARN.
+    pub fn arn(self) -> &'e str {
+        match self {
+            Self::Rule(rule) => &rule.data().arn,
+            Self::Schedule(schedule) => &schedule.data().arn,
+        }
+    }
+
+    /// What it starts tasks of a definition on, as far as it says: what the cluster's own strategy decides is not known.
+    fn launch(self, definition: Node<'e, TaskDefinition>) -> LaunchKind {
+        let named = |parameters: &EcsParameters| {
+            let reference = parameters.task_definition_arn.as_str();
+            reference == definition.data().task_definition_arn || family_of(reference) == Some(definition.data().family.as_str())
+        };
+        let kind = |parameters: &EcsParameters| {
+            definition.estate.launch_kind(definition.account(), definition.region(), parameters.launch_type.as_deref(), &[])
+        };
+        let parameters = match self {
+            Self::Rule(rule) => rule
+                .data()
+                .targets
+                .known()
+                .ok()
+                .into_iter()
+                .flatten()
+                .filter_map(|target| target.ecs_parameters.as_ref())
+                .find(|p| named(p)),
+            Self::Schedule(schedule) => schedule.data().target.known().ok().and_then(|target| target.ecs_parameters.as_ref()),
+        };
+        parameters.map_or(LaunchKind::Unknown, kind)
     }
 }
 
@@ -141,6 +186,7 @@ pub(crate) fn relations(estate: &Estate<'_>) -> Relations {
         }
     }
     relations.definition_services = Relation::new(inventory.task_definitions.len(), definition_services);
+    relations.definition_triggers = triggers(estate);
     relations.container_instance_tasks = Relation::new(
         inventory.container_instances.len(),
         pairs(
@@ -152,6 +198,43 @@ pub(crate) fn relations(estate: &Estate<'_>) -> Relations {
         ),
     );
     relations
+}
+
+/// Which revisions are started by which ENABLED rules and, behind them, schedules.
+fn triggers(estate: &Estate<'_>) -> Relation {
+    let inventory = estate.inventory();
+    let definitions = &inventory.task_definitions;
+    let newest = estate.latest_revisions.get_or_init(|| estate.find_latest_revisions());
+    let newest = definitions.iter().zip(0_u32..).zip(newest).filter(|(_, newest)| **newest);
+    let newest: FxHashMap<(&AccountId, &Region, &str), u32> =
+        newest.map(|((at, position), _)| ((&at.account, &at.region, at.data.family.as_str()), position)).collect();
+    let mut pairs = Vec::new();
+    let mut add = |account, region, trigger: u32, reference: &str| {
+        let exact = estate.ids.task_definitions.get(reference).copied();
+        // A family without a revision means its newest.
+        let family = || newest.get(&(account, region, family_of(reference)?)).copied();
+        pairs.extend(exact.or_else(family).map(|definition| (definition, trigger)));
+    };
+    for (rule, position) in inventory.rules.iter().zip(0_u32..) {
+        for target in rule.data.targets.known().ok().into_iter().flatten().filter(|_| rule.data.is_enabled()) {
+            if let Some(parameters) = &target.ecs_parameters {
+                add(&rule.account, &rule.region, position, &parameters.task_definition_arn);
+            }
+        }
+    }
+    let rules = u32::try_from(inventory.rules.len()).unwrap_or(u32::MAX);
+    for (schedule, position) in inventory.schedules.iter().zip(rules..) {
+        let target = schedule.data.target.known().ok().filter(|_| schedule.data.state.as_deref() == Some("ENABLED"));
+        if let Some(parameters) = target.and_then(|target| target.ecs_parameters.as_ref()) {
+            add(&schedule.account, &schedule.region, position, &parameters.task_definition_arn);
+        }
+    }
+    Relation::new(definitions.len(), pairs)
+}
+
+/// What follows `task-definition/` in an ARN: a family, when it has no revision.
+fn family_of(reference: &str) -> Option<&str> {
+    Arn::parse(reference)?.resource.strip_prefix("task-definition/")
 }
 
 fn service_definitions(service: &Service) -> impl Iterator<Item = &str> {
@@ -194,6 +277,7 @@ impl<'e> Estate<'e> {
             latest.get(definition.index as usize).copied().unwrap_or(false)
                 || definition.services().next().is_some()
                 || definition.tasks().next().is_some()
+                || definition.triggers().next().is_some()
         })
     }
 
@@ -513,18 +597,46 @@ impl<'e> Node<'e, TaskDefinition> {
         self.estate.many(self.estate.relations.definition_services.of(self.index))
     }
 
-    /// Whether a service or a live task uses this revision; unknown when nothing is seen to use it and some listing
-    /// of services or tasks failed.
+    /// ENABLED rules of EventBridge and schedules of EventBridge Scheduler that start this revision.
+    pub fn triggers(self) -> impl Iterator<Item = Trigger<'e>> {
+        let estate = self.estate;
+        let rules = u32::try_from(estate.inventory().rules.len()).unwrap_or(u32::MAX);
+        let positions = estate.relations.definition_triggers.of(self.index);
+        positions.iter().filter_map(move |&position| match position.checked_sub(rules) {
+            None => estate.at(position).map(Trigger::Rule),
+            Some(schedule) => estate.at(schedule).map(Trigger::Schedule),
+        })
+    }
+
+    /// Whether a service or a live task uses this revision, or a rule or schedule starts it; unknown when nothing is seen
+    /// to use it and some listing of those failed.
     pub fn in_use(self) -> Result<bool, Unknown> {
-        if self.services().next().is_some() || self.tasks().next().is_some() {
+        const OPERATIONS: [&str; 11] = [
+            "ecs:ListClusters",
+            "ecs:DescribeClusters",
+            "ecs:ListServices",
+            "ecs:DescribeServices",
+            "ecs:ListTasks",
+            "ecs:DescribeTasks",
+            "events:ListEventBuses",
+            "events:ListRules",
+            "events:ListRuleNamesByTarget",
+            "events:ListTargetsByRule",
+            "scheduler:ListSchedules",
+        ];
+        if self.services().next().is_some() || self.tasks().next().is_some() || self.triggers().next().is_some() {
             return Ok(true);
         }
-        for operation in
-            ["ecs:ListClusters", "ecs:DescribeClusters", "ecs:ListServices", "ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks"]
-        {
-            self.estate.coverage().check(self.account(), self.region(), operation)?;
+        let coverage = self.estate.coverage();
+        // A snapshot of a collector that reads no rules says nothing of them.
+        for operation in OPERATIONS.into_iter().filter(|operation| operation.starts_with("ecs:") || coverage.collects(operation)) {
+            coverage.check(self.account(), self.region(), operation)?;
         }
-        Ok(false)
+        let here = |gap: &&Gap| gap.account == *self.account() && gap.region == *self.region();
+        match coverage.undescribed("scheduler:GetSchedule").find(here) {
+            Some(gap) => Err(gap.into()),
+            None => Ok(false),
+        }
     }
 
     /// The launch types that matter: those of the services and tasks that use it, and where that is not known
@@ -542,7 +654,8 @@ impl<'e> Node<'e, TaskDefinition> {
             && ["ecs:ListServices", "ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks"]
                 .iter()
                 .all(|operation| self.estate.coverage().check(self.account(), self.region(), operation).is_ok());
-        for kind in self.services().map(Node::<'e, Service>::launch).chain(self.tasks().map(Node::<'e, Task>::launch)) {
+        let started = self.triggers().map(|trigger| trigger.launch(self));
+        for kind in self.services().map(Node::<'e, Service>::launch).chain(self.tasks().map(Node::<'e, Task>::launch)).chain(started) {
             any = true;
             decided &= used.add(kind);
         }

@@ -235,7 +235,7 @@ impl<'e> Node<'e, Cluster> {
 
     /// The log group that its control plane writes to.
     pub fn log_group(self) -> Link<'e, LogGroup> {
-        self.estate.find_in(self.account(), self.region(), &self.log_group_name())
+        self.estate.log_group(self.account(), self.region(), &self.log_group_name())
     }
 
     /// Whether principals may enter by the `aws-auth` config map inside the cluster; `None` when it tells no mode.

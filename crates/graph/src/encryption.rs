@@ -1,10 +1,15 @@
 //! Relations of KMS: which key a reference means, and what uses a key.
 
+use plimsoll_model::aws::cloudtrail::{EventDataStore, Trail};
 use plimsoll_model::aws::ec2::{EbsEncryptionDefaults, Volume};
 use plimsoll_model::aws::ecr::Repository;
 use plimsoll_model::aws::ecs::{Cluster, Service, Task};
 use plimsoll_model::aws::eks;
+use plimsoll_model::aws::elasticfilesystem::FileSystem;
 use plimsoll_model::aws::kms::Key;
+use plimsoll_model::aws::logs::LogGroup;
+use plimsoll_model::aws::rds::{DbCluster, DbInstance};
+use plimsoll_model::aws::s3::Bucket;
 use plimsoll_model::aws::secretsmanager::Secret;
 use plimsoll_model::aws::ssm::Parameter;
 use plimsoll_model::{AccountId, Arn, Gap, Region, Resource};
@@ -18,11 +23,12 @@ pub struct KeyUser {
     /// ARN of the resource that uses the key.
     pub arn: String,
     /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `serviceConnect`, `volume`,
-    /// `repository`, `secret`, `parameter`, `secrets` of Kubernetes.
+    /// `repository`, `secret`, `parameter`, `secrets` of Kubernetes, `logGroup`, `trail`, `eventDataStore`, `fileSystem`, `database`,
+    /// `bucket`.
     pub purpose: &'static str,
 }
 
-/// The operations that show a use of a key. Those that this release calls come first: a permission mends them.
+/// The operations that show a use of a key.
 pub const KEY_USE_OPERATIONS: [&str; 15] = [
     "ecs:ListClusters",
     <Cluster as Resource>::OPERATION,
@@ -40,6 +46,9 @@ pub const KEY_USE_OPERATIONS: [&str; 15] = [
     "elasticfilesystem:DescribeFileSystems",
     "cloudtrail:DescribeTrails",
 ];
+
+/// Those of them that ask for one resource at a time, so that the gap of one may hide a use.
+const BY_RESOURCE: [&str; 2] = ["logs:DescribeLogGroups", "elasticfilesystem:DescribeFileSystems"];
 
 /// Users by position of the key.
 pub(crate) type KeyUses = FxHashMap<u32, Vec<KeyUser>>;
@@ -154,6 +163,7 @@ impl Estate<'_> {
         for parameter in self.all::<Parameter>().filter(|parameter| parameter.definitions().next().is_some()) {
             add(parameter.account(), parameter.region(), parameter.data().key_id.as_deref(), &parameter.data().arn, "parameter");
         }
+        self.each_reference(&mut add);
         for repository in self.all::<Repository>() {
             let reference = repository.data().encryption_configuration.as_ref().and_then(|encryption| encryption.kms_key.as_deref());
             add(repository.account(), repository.region(), reference, &repository.data().repository_arn, "repository");
@@ -170,6 +180,32 @@ impl Estate<'_> {
             list.dedup();
         }
         uses
+    }
+
+    /// The references of what surrounds the containers.
+    fn each_reference(&self, add: &mut impl FnMut(&AccountId, &Region, Option<&str>, &str, &'static str)) {
+        for group in self.all::<LogGroup>() {
+            add(group.account(), group.region(), group.data().kms_key_id.as_deref(), &group.arn(), "logGroup");
+        }
+        for trail in self.all::<Trail>() {
+            add(trail.account(), trail.region(), trail.data().kms_key_id.as_deref(), &trail.arn(), "trail");
+        }
+        for store in self.all::<EventDataStore>() {
+            add(store.account(), store.region(), store.data().kms_key_id.as_deref(), &store.arn(), "eventDataStore");
+        }
+        for files in self.all::<FileSystem>() {
+            add(files.account(), files.region(), files.data().kms_key_id.as_deref(), &files.arn(), "fileSystem");
+        }
+        for database in self.all::<DbCluster>() {
+            add(database.account(), database.region(), database.data().kms_key_id.as_deref(), &database.arn(), "database");
+        }
+        for database in self.all::<DbInstance>() {
+            add(database.account(), database.region(), database.data().kms_key_id.as_deref(), &database.arn(), "database");
+        }
+        for bucket in self.all::<Bucket>() {
+            let reference = bucket.data().key_reference(bucket.region()).map(String::as_str);
+            add(bucket.account(), bucket.region(), reference, &bucket.arn(), "bucket");
+        }
     }
 }
 
@@ -224,7 +260,10 @@ impl<'e> Node<'e, Key> {
 
     /// The first gap among [`KEY_USE_OPERATIONS`]; `None` when all of them were carried out.
     pub fn unread_users(self) -> Option<Gap> {
-        KEY_USE_OPERATIONS.into_iter().find_map(|operation| self.estate.coverage().check(self.account(), self.region(), operation).err())
+        let coverage = self.estate.coverage();
+        let whole = KEY_USE_OPERATIONS.into_iter().find_map(|operation| coverage.check(self.account(), self.region(), operation).err());
+        let here = |gap: &&Gap| gap.account == *self.account() && gap.region == *self.region();
+        whole.or_else(|| BY_RESOURCE.into_iter().find_map(|operation| coverage.undescribed(operation).find(here).cloned()))
     }
 }
 

@@ -2,15 +2,19 @@
 
 use std::sync::OnceLock;
 
-use plimsoll_model::aws::{acm_pca, autoscaling, ec2, ecr, ecs, elasticloadbalancing, iam, inspector2, kms, secretsmanager, ssm};
+use plimsoll_model::aws::{
+    acm_pca, autoscaling, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, iam, inspector2, kms, secretsmanager, ssm,
+};
 use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
 use rustc_hash::FxHashMap;
 
+use crate::audit::Watch;
 use crate::balancing::Balancing;
 use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
 use crate::image::ImageUses;
 use crate::relation::Relation;
+use crate::storage::Storage;
 use crate::workload::Workloads;
 use crate::{Closed, Confinement, Coverage, Launch, Link, Missing, Node};
 
@@ -30,6 +34,8 @@ pub struct Estate<'i> {
     pub(crate) settings: FxHashMap<(&'i AccountId, &'i Region, &'i str), &'i str>,
     pub(crate) definition_launches: OnceLock<Vec<Launch>>,
     pub(crate) confinement: OnceLock<FxHashMap<String, Confinement>>,
+    pub(crate) storage: Storage<'i>,
+    pub(crate) watch: Watch<'i>,
 }
 
 macro_rules! ids {
@@ -90,6 +96,7 @@ ids! {
     patch_states: ssm::InstancePatchState,
     parameters: ssm::Parameter,
     secrets: secretsmanager::Secret,
+    file_systems: elasticfilesystem::FileSystem,
 }
 
 /// Relations that more than one judgement walks.
@@ -103,6 +110,7 @@ pub(crate) struct Relations {
     pub(crate) task_service: Vec<Option<u32>>,
     pub(crate) definition_tasks: Relation,
     pub(crate) definition_services: Relation,
+    pub(crate) definition_triggers: Relation,
     pub(crate) container_instance_tasks: Relation,
     pub(crate) interface_task: FxHashMap<u32, u32>,
     pub(crate) subnet_route_table: FxHashMap<String, u32>,
@@ -146,6 +154,8 @@ impl<'i> Estate<'i> {
             settings: crate::ecs::settings(inventory),
             definition_launches: OnceLock::new(),
             confinement: OnceLock::new(),
+            storage: Storage::default(),
+            watch: Watch::default(),
         };
         estate.relations = crate::ecs::relations(&estate);
         crate::network::relate(&mut estate);
@@ -156,6 +166,8 @@ impl<'i> Estate<'i> {
         crate::protection::relate(&mut estate);
         crate::fleet::relate(&mut estate);
         crate::vault::relate(&mut estate);
+        estate.storage = Storage::new(&estate);
+        estate.watch = Watch::new(&estate);
         estate
     }
 

@@ -2,6 +2,7 @@
 //! neighbours flow out. A dangling reference is a value, and what was not read stays unknown.
 
 mod address;
+mod audit;
 mod balancing;
 mod confinement;
 mod coverage;
@@ -18,13 +19,15 @@ mod node;
 mod places;
 mod protection;
 mod relation;
+mod storage;
 mod vault;
 mod workload;
 
 pub use address::{exceed_prefix, is_public_range};
+pub use audit::{ContainerLogGroup, LogPurpose, LogWriter, Place};
 pub use confinement::Confinement;
 pub use coverage::{Closed, Coverage};
-pub use ecs::{Host, Launch, TaskGroup};
+pub use ecs::{Host, Launch, TaskGroup, Trigger};
 pub use eks::NodeKind;
 pub use encryption::{KEY_USE_OPERATIONS, KeyUser};
 pub use estate::Estate;
@@ -32,4 +35,5 @@ pub use image::{ElsewhereImage, LATEST};
 pub use link::{Link, Missing, Unknown};
 pub use network::{Egress, Route};
 pub use node::Node;
+pub use storage::bucket_of;
 pub use workload::{Attachment, Workload};

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::{SERVICE, collect};
+use super::{SERVICE, collect, stores, wants_stores};
 use crate::api::Api;
 use crate::replay::{Answer, Replay};
 use plimsoll_model::Inventory;
@@ -39,7 +39,7 @@ fn answering() -> Replay {
 async fn a_trail_comes_with_its_status_and_selectors() {
     let replay = answering();
     let api = Api::in_test();
-    let found = collect(&api, &replay.wire(&SERVICE), &Inventory::default()).await;
+    let found = collect(&api, |_| replay.wire(&SERVICE), &Inventory::default()).await;
     let trail = &found.trails[0].data;
     assert_eq!((trail.is_multi_region_trail, trail.s3_bucket_name.as_deref()), (Some(true), Some("trail")));
     assert_eq!(trail.status.known().unwrap().is_logging, Some(true));
@@ -49,14 +49,43 @@ async fn a_trail_comes_with_its_status_and_selectors() {
 }
 
 #[tokio::test]
-async fn without_a_trail_that_logs_the_lake_is_asked() {
+async fn selectors_are_asked_for_in_the_home_region_of_the_trail() {
+    let (here, home) = (answering().error("GetEventSelectors", "TrailNotFoundException"), answering());
+    let api = Api::in_test();
+    let in_region = |region: &str| if region == "us-east-1" { home.wire(&SERVICE) } else { here.wire(&SERVICE) };
+    let found = collect(&api, in_region, &Inventory::default()).await;
+    assert!(found.trails[0].data.selectors.known().is_ok());
+    assert_eq!((here.count("GetTrailStatus"), here.count("GetEventSelectors"), home.count("GetEventSelectors")), (1, 0, 1));
+    assert_eq!(api.take_gaps(), []);
+}
+
+#[tokio::test]
+async fn stores_are_wanted_where_no_trail_records_all_and_that_is_known() {
+    let logging = |status: Value| {
+        let replay = answering().json("GetTrailStatus", status);
+        async move {
+            let mut inventory = with_key(KEY);
+            inventory.absorb(collect(&Api::in_test(), |_| replay.wire(&SERVICE), &Inventory::default()).await);
+            inventory
+        }
+    };
+    assert!(!wants_stores(&logging(json!({"IsLogging": true})).await));
+    assert!(wants_stores(&logging(json!({"IsLogging": false})).await));
+    assert!(!wants_stores(&Inventory::default()));
+    let mut unread = with_key(KEY);
+    assert!(wants_stores(&unread));
+    unread.gaps.push(Api::in_test().not_asked(&super::DESCRIBE_TRAILS, None, "denied"));
+    assert!(!wants_stores(&unread));
+}
+
+#[tokio::test]
+async fn a_store_comes_with_its_selectors() {
     let store = "arn:aws:cloudtrail:eu-west-3:111111111111:eventdatastore/1";
     let selectors = json!([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}]);
-    let replay = answering()
-        .json("GetTrailStatus", json!({"IsLogging": false}))
+    let replay = Replay::new()
         .json("ListEventDataStores", json!({"EventDataStores": [{"EventDataStoreArn": store, "Name": "lake"}]}))
         .json("GetEventDataStore", json!({"EventDataStoreArn": store, "Name": "lake", "Status": "ENABLED", "MultiRegionEnabled": true, "CreatedTimestamp": 1.7e9, "AdvancedEventSelectors": selectors}));
-    let found = collect(&Api::in_test(), &replay.wire(&SERVICE), &Inventory::default()).await;
+    let found = stores(&Api::in_test(), &replay.wire(&SERVICE)).await;
     let store = &found.event_data_stores[0].data;
     assert_eq!((store.status.as_deref(), store.multi_region_enabled), (Some("ENABLED"), Some(true)));
     assert_eq!(store.advanced_event_selectors.known().unwrap()[0].field_selectors[0].equals, ["Management"]);
@@ -65,7 +94,7 @@ async fn without_a_trail_that_logs_the_lake_is_asked() {
 #[tokio::test]
 async fn the_events_of_a_storage_key_tell_grantee_and_context_only() {
     let replay = answering();
-    let found = collect(&Api::in_test(), &replay.wire(&SERVICE), &with_key(KEY)).await;
+    let found = collect(&Api::in_test(), |_| replay.wire(&SERVICE), &with_key(KEY)).await;
     let events = &found.key_events[0].data;
     let event = &events.events.known().unwrap()[0];
     assert!(events.complete);
@@ -85,7 +114,7 @@ async fn look_ups_are_bounded_and_say_so() {
         Answer::Json(json!({"Events": [{"EventId": next, "EventName": "Decrypt"}], "NextToken": next}))
     };
     let replay = answering().on("LookupEvents", endless);
-    let found = collect(&Api::in_test(), &replay.wire(&SERVICE), &with_key(KEY)).await;
+    let found = collect(&Api::in_test(), |_| replay.wire(&SERVICE), &with_key(KEY)).await;
     assert_eq!(replay.count("LookupEvents"), 4);
     assert!(!found.key_events[0].data.complete);
 }
@@ -93,19 +122,15 @@ async fn look_ups_are_bounded_and_say_so() {
 #[tokio::test]
 async fn refusals_are_gaps_that_name_trail_and_key() {
     let replay = answering();
-    let replay = ["GetTrailStatus", "GetEventSelectors", "LookupEvents", "ListEventDataStores"]
+    let replay = ["GetTrailStatus", "GetEventSelectors", "LookupEvents"]
         .into_iter()
         .fold(replay, |replay, operation| replay.error(operation, "AccessDeniedException"));
     let api = Api::in_test();
-    let found = collect(&api, &replay.wire(&SERVICE), &with_key(KEY)).await;
+    let found = collect(&api, |_| replay.wire(&SERVICE), &with_key(KEY)).await;
     assert!(found.trails[0].data.status.known().is_err() && found.key_events[0].data.events.known().is_err());
     let mut named: Vec<_> = api.take_gaps().into_iter().map(|gap| (gap.operation, gap.resource)).collect();
     named.sort();
-    let expected = [
-        ("cloudtrail:GetEventSelectors", Some(TRAIL)),
-        ("cloudtrail:GetTrailStatus", Some(TRAIL)),
-        ("cloudtrail:ListEventDataStores", None),
-        ("cloudtrail:LookupEvents", Some(KEY)),
-    ];
+    let expected =
+        [("cloudtrail:GetEventSelectors", Some(TRAIL)), ("cloudtrail:GetTrailStatus", Some(TRAIL)), ("cloudtrail:LookupEvents", Some(KEY))];
     assert_eq!(named, expected.map(|(operation, resource)| (operation.to_owned(), resource.map(ToOwned::to_owned))));
 }

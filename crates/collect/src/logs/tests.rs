@@ -44,11 +44,11 @@ fn answering() -> Replay {
 async fn the_groups_that_are_named_come_with_the_filters_that_matter() {
     let replay = answering();
     let api = Api::in_test();
-    let mut found = collect(&api, &replay.wire(&SERVICE), &naming(&["web", "gone"])).await;
+    let mut found = collect(&api, |_| replay.wire(&SERVICE), &naming(&["web", "gone"])).await;
     found.sort();
     let names: Vec<&str> = found.log_groups.iter().map(|group| group.data.log_group_name.as_str()).collect();
     assert_eq!(names, ["trail", "web"]);
-    assert_eq!(super::metrics(&found).into_iter().collect::<Vec<_>>(), [("Trail", "Keys")]);
+    assert_eq!(super::metrics(&found).into_iter().collect::<Vec<_>>(), [(&"eu-west-3".into(), "Trail", "Keys")]);
     assert_eq!(found.log_groups[1].data.subscription_filters.known().unwrap().len(), 1);
     assert_eq!(found.log_groups[1].data.metric_filters.known().unwrap_err().code, "NotCollected");
     assert_eq!(
@@ -67,7 +67,7 @@ async fn an_endpoint_that_takes_missing_names_amiss_is_asked_one_by_one() {
         Some(_) => Answer::Json(json!({"logGroups": []})),
     });
     let api = Api::in_test();
-    let found = collect(&api, &replay.wire(&SERVICE), &naming(&["web"])).await;
+    let found = collect(&api, |_| replay.wire(&SERVICE), &naming(&["web"])).await;
     assert_eq!(found.log_groups.len(), 1);
     assert_eq!(api.take_gaps(), []);
 }
@@ -76,12 +76,25 @@ async fn an_endpoint_that_takes_missing_names_amiss_is_asked_one_by_one() {
 async fn refusals_are_gaps() {
     let replay = answering().error("DescribeSubscriptionFilters", "AccessDeniedException");
     let api = Api::in_test();
-    let found = collect(&api, &replay.wire(&SERVICE), &naming(&["web"])).await;
+    let found = collect(&api, |_| replay.wire(&SERVICE), &naming(&["web"])).await;
     assert_eq!(found.log_groups.len(), 2);
     let gaps = api.take_gaps();
     assert_eq!((gaps[0].operation.as_str(), gaps[0].resource.as_deref()), ("logs:DescribeSubscriptionFilters", Some("web")));
     let replay = answering().error("DescribeLogGroups", "AccessDeniedException");
     let api = Api::in_test();
-    assert!(collect(&api, &replay.wire(&SERVICE), &naming(&["web"])).await.is_empty());
+    assert!(collect(&api, |_| replay.wire(&SERVICE), &naming(&["web"])).await.is_empty());
     assert_eq!(api.take_gaps().len(), 1);
+}
+
+#[tokio::test]
+async fn the_group_of_a_trail_is_read_in_its_own_region() {
+    let (here, there) = (answering(), answering().json("DescribeLogGroups", json!({"logGroups": [group("far", None)]})));
+    let mut inventory = naming(&["web"]);
+    let trail = json!({"TrailARN": "u", "CloudWatchLogsLogGroupArn": "arn:aws:logs:us-east-1:111111111111:log-group:far:*"});
+    inventory.push(&"111111111111".into(), &"eu-west-3".into(), serde_json::from_value::<cloudtrail::Trail>(trail).unwrap());
+    let in_region = |region: &str| if region == "us-east-1" { there.wire(&SERVICE) } else { here.wire(&SERVICE) };
+    let found = collect(&Api::in_test(), in_region, &inventory).await;
+    let far = found.log_groups.iter().find(|group| group.data.log_group_name == "far").unwrap();
+    assert_eq!((far.region.as_str(), far.data.metric_filters.known().unwrap().len()), ("us-east-1", 1));
+    assert_eq!(there.requests()[0].1["logGroupIdentifiers"], json!(["arn:aws:logs:us-east-1:111111111111:log-group:far"]));
 }

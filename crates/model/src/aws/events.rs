@@ -70,3 +70,10 @@ aws! {
         pub assign_public_ip: Option<String>,
     }
 }
+
+impl Rule {
+    /// Whether it matches events and fires.
+    pub fn is_enabled(&self) -> bool {
+        self.state.as_deref().is_some_and(|state| state.starts_with("ENABLED"))
+    }
+}

@@ -52,6 +52,12 @@ aws! {
         pub key_usage: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub origin: Option<String>,
+        /// Of imported key material: `KEY_MATERIAL_EXPIRES` or `KEY_MATERIAL_DOES_NOT_EXPIRE`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub expiration_model: Option<String>,
+        /// When the first of the imported key material expires.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub valid_to: Option<Timestamp>,
         pub multi_region: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub multi_region_configuration: Option<MultiRegionConfiguration>,

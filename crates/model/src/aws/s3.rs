@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Seen;
+use crate::{Arn, Region, Seen};
 
 macro_rules! aws {
     ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
@@ -86,5 +86,17 @@ aws! {
     Grantee {
         #[serde(rename = "URI", skip_serializing_if = "Option::is_none")]
         pub uri: Option<String>,
+    }
+}
+
+impl Bucket {
+    /// The reference to the KMS key that encrypts its objects by default, as it is understood in a Region: an id or alias
+    /// means a key of the bucket's own.
+    pub fn key_reference(&self, region: &Region) -> Option<&String> {
+        let rules = self.encryption.known().ok()?.as_ref()?;
+        let defaults = rules.rules.iter().find_map(|rule| rule.apply_server_side_encryption_by_default.as_ref())?;
+        let key = defaults.kms_master_key_id.as_ref().filter(|key| !key.is_empty())?;
+        let here = self.bucket_region.as_deref() == Some(region.as_str());
+        (here || Arn::parse(key).is_some()).then_some(key)
     }
 }
