@@ -2,8 +2,8 @@
 //! cluster; a failure lists the missing types.
 
 use plimsoll_graph::{Link, Missing, Node, Unknown};
+use plimsoll_model::Severity;
 use plimsoll_model::aws::eks::Cluster;
-use plimsoll_model::{Gap, Severity};
 use serde_json::json;
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, cis_eks, fail, fsbp, nist, pci};
@@ -93,8 +93,8 @@ fn is_read(cluster: Node<'_, Cluster>) -> Result<bool, Unknown> {
 
 /// Whether GuardDuty reads the audit log, which it gets from EKS itself.
 fn is_watched(cluster: Node<'_, Cluster>) -> Result<bool, Unknown> {
-    let (account, region) = (cluster.account().clone(), cluster.region().clone());
-    Err(Gap { account, region, ..Gap::not_collected("guardduty:GetDetector") }.into())
+    let Some(detector) = cluster.estate().detector(cluster.account(), cluster.region())? else { return Ok(false) };
+    Ok(detector.data().configuration.known()?.has("EKS_AUDIT_LOGS"))
 }
 
 #[cfg(test)]
@@ -146,10 +146,16 @@ mod tests {
     }
 
     #[test]
+    fn nobody_reads_them_without_filter_and_detector() {
+        let unread = |group: &mut LogGroup| group.subscription_filters = Seen::Known(Vec::new());
+        assert_eq!(outcome(&CHECK, group(unread)), Fail(Severity::Informational));
+        assert_eq!(outcome(&CHECK, fixture().eks_cluster("shop", |_| {}).without::<LogGroup>()), Fail(Severity::Informational));
+    }
+
+    #[test]
     fn is_unknown_when_no_filter_reads_them_and_guardduty_was_not_read() {
         let unread = |group: &mut LogGroup| group.subscription_filters = Seen::Known(Vec::new());
-        assert_eq!(outcome(&CHECK, group(unread)), Unknown);
-        assert_eq!(outcome(&CHECK, fixture().eks_cluster("shop", |_| {}).without::<LogGroup>()), Unknown);
+        assert_eq!(outcome(&CHECK, group(unread).denied("guardduty:ListDetectors")), Unknown);
         assert_eq!(outcome(&CHECK, fixture().eks_cluster("shop", |cluster| cluster.logging = None)), Unknown);
         assert_eq!(outcome(&CHECK, fixture().denied("eks:ListClusters")), Unknown);
     }
