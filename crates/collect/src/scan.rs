@@ -220,7 +220,10 @@ impl Account<'_> {
         regional.absorb(principals);
         iam::access_keys(&global, &iam, &mut regional).await;
         if cloudtrail::wants_stores(&regional) {
-            regional.absorb(self.stores(&regions).await);
+            // A closed Region is told once, and not asked again.
+            let is_closed = |name: &str| regional.gaps.iter().any(|gap| gap.closes_region() && gap.region.as_str() == name);
+            let open: Vec<String> = regions.iter().filter(|name| !is_closed(name)).cloned().collect();
+            regional.absorb(self.stores(&open).await);
         }
         let once = surroundings::global(&self.session, &global, home, &regional).await;
         regional.absorb(once);
