@@ -94,21 +94,21 @@ struct MetricFilters {
 /// The log groups that something collected in the Region names, and those of other Regions that trails deliver to.
 pub(crate) async fn collect(api: &Api, in_region: impl Fn(&str) -> Wire, inventory: &Inventory) -> Inventory {
     let here = in_region(api.region().as_str());
-    let mut found = named(api, &here, api.region(), names(api, inventory)).await;
+    let mut found = read(api, &here, api.region(), names(api, inventory)).await;
     let delivering = Use { trail: true, ..Use::default() };
     let mut elsewhere: BTreeMap<&str, BTreeMap<String, Use>> = BTreeMap::new();
     for (region, name) in delivered(api, inventory).filter(|(region, _)| *region != api.region().as_str()) {
         elsewhere.entry(region).or_default().insert(name.to_owned(), delivering);
     }
     for (region, names) in elsewhere {
-        found.absorb(named(api, &in_region(region), &Region::new(region), names).await);
+        found.absorb(read(api, &in_region(region), &Region::new(region), names).await);
     }
     found
 }
 
 /// The groups with these names in one Region.
-async fn named(api: &Api, wire: &Wire, region: &Region, named: BTreeMap<String, Use>) -> Inventory {
-    let names: Vec<&str> = named.keys().map(String::as_str).collect();
+async fn read(api: &Api, wire: &Wire, region: &Region, wanted: BTreeMap<String, Use>) -> Inventory {
+    let names: Vec<&str> = wanted.keys().map(String::as_str).collect();
     let batches: Vec<&[&str]> = names.chunks(NAMES).collect();
     let groups = stream::iter(batches).map(|batch| groups(api, wire, region, batch)).buffer_unordered(AT_ONCE);
     let groups: Vec<Vec<LogGroup>> = groups.collect().await;
@@ -116,11 +116,11 @@ async fn named(api: &Api, wire: &Wire, region: &Region, named: BTreeMap<String, 
     let groups: BTreeMap<String, LogGroup> = groups
         .into_iter()
         .flatten()
-        .filter(|group| named.contains_key(&group.log_group_name))
+        .filter(|group| wanted.contains_key(&group.log_group_name))
         .map(|group| (group.log_group_name.clone(), group))
         .collect();
     let groups = stream::iter(groups.into_values()).map(|group| {
-        let used = named.get(&group.log_group_name).copied().unwrap_or_default();
+        let used = wanted.get(&group.log_group_name).copied().unwrap_or_default();
         with_filters(api, wire, group, used)
     });
     let groups: Vec<LogGroup> = groups.buffer_unordered(AT_ONCE).collect().await;
@@ -220,7 +220,9 @@ fn names(api: &Api, inventory: &Inventory) -> BTreeMap<String, Use> {
     for cluster in inventory.clusters.iter().map(|cluster| &cluster.data).filter(|cluster| cluster.status == "ACTIVE") {
         let exec = cluster.configuration.as_ref().and_then(|configuration| configuration.execute_command_configuration.as_ref());
         let exec = exec.and_then(|exec| exec.log_configuration.as_ref()).and_then(|logs| logs.cloud_watch_log_group_name.as_deref());
-        exec.iter().for_each(|group| add(group, containers));
+        if let Some(group) = exec {
+            add(group, containers);
+        }
         let insights = cluster.settings.iter().any(|setting| setting.name == "containerInsights" && setting.value != "disabled");
         if insights {
             add(&format!("/aws/ecs/containerinsights/{}/performance", cluster.cluster_name), containers);
@@ -233,7 +235,9 @@ fn names(api: &Api, inventory: &Inventory) -> BTreeMap<String, Use> {
         }
     }
     for flow_log in inventory.flow_logs.iter().map(|log| &log.data) {
-        flow_log.log_group_name.iter().for_each(|group| add(group, Use::default()));
+        if let Some(group) = &flow_log.log_group_name {
+            add(group, Use::default());
+        }
     }
     for (_, name) in delivered(api, inventory).filter(|(at, _)| *at == region) {
         add(name, Use { trail: true, ..Use::default() });
