@@ -95,9 +95,9 @@ fn collectors(source: &Path, files: &mut BTreeMap<PathBuf, String>) -> std::io::
                 writeln!(text, "| `{kind}` | {resource} |").ok();
             }
         }
-        let of_service = |need: &&str| need.split(':').next() == Some(service);
+        let of_service = |need: &str| need.split(':').next() == Some(service);
         let mut needing: Vec<&str> =
-            CHECKS.iter().filter(|check| check.needs.iter().any(|need| of_service(&need))).map(|check| check.id).collect();
+            CHECKS.iter().filter(|check| check.needs.iter().any(|need| of_service(need))).map(|check| check.id).collect();
         needing.sort_unstable();
         if !needing.is_empty() {
             text.push_str("\n## Checks that need it\n\n");

@@ -110,6 +110,10 @@ scenarios! {
     a_storage_key_that_came_late: "storage-key-late";
     two_regions: "two-regions";
     an_account_where_calls_are_denied: "denied";
+    load_balancers_in_front_of_services: "front-door";
+    images_from_here_and_elsewhere: "supply-chain";
+    clusters_of_kubernetes: "cluster-eks";
+    what_surrounds_containers: "surroundings";
     the_demo: "demo";
 }
 
@@ -417,7 +421,8 @@ fn allowed(account: &Value) -> BTreeSet<&str> {
 }
 
 fn declared() -> BTreeSet<&'static str> {
-    plimsoll_collect::operations().iter().map(|operation| operation.permission).collect()
+    let further = plimsoll_collect::further_permissions().iter().map(|(_, action)| *action);
+    plimsoll_collect::operations().iter().map(|operation| operation.permission).chain(further).collect()
 }
 
 #[test]

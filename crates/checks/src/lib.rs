@@ -4,6 +4,7 @@ mod check;
 mod engine;
 mod framework;
 mod fronts;
+mod hosts;
 mod images;
 #[cfg(test)]
 mod laws;

@@ -20,6 +20,8 @@ mod ec2_container_host_public_ip;
 mod ec2_container_host_user_data_secret;
 #[path = "data_secrets/ec2_container_host_volume_unencrypted.rs"]
 mod ec2_container_host_volume_unencrypted;
+#[path = "host_patching/ec2_container_launch_template_insecure.rs"]
+mod ec2_container_launch_template_insecure;
 #[path = "image/ecr_image_contains_secret.rs"]
 mod ecr_image_contains_secret;
 #[path = "image/ecr_image_running_unscanned.rs"]
@@ -48,6 +50,8 @@ mod ecs_agent_awsvpc_imds_not_blocked;
 mod ecs_agent_host_network_task_role_disabled;
 #[path = "network/ecs_agent_proxy_leaks_credentials_calls.rs"]
 mod ecs_agent_proxy_leaks_credentials_calls;
+#[path = "host_patching/ecs_capacity_provider_termination_protection_disabled.rs"]
+mod ecs_capacity_provider_termination_protection_disabled;
 #[path = "platform_audit/ecs_cluster_container_insights_disabled.rs"]
 mod ecs_cluster_container_insights_disabled;
 #[path = "platform_audit/ecs_cluster_exec_not_audited.rs"]
@@ -60,6 +64,16 @@ mod ecs_cluster_fargate_storage_key_unsupported;
 mod ecs_cluster_fargate_storage_no_cmk;
 #[path = "host_patching/ecs_container_instance_agent_disconnected.rs"]
 mod ecs_container_instance_agent_disconnected;
+#[path = "host_patching/ecs_container_instance_agent_outdated.rs"]
+mod ecs_container_instance_agent_outdated;
+#[path = "host_patching/ecs_container_instance_ami_outdated.rs"]
+mod ecs_container_instance_ami_outdated;
+#[path = "host_patching/ecs_container_instance_critical_vulnerability.rs"]
+mod ecs_container_instance_critical_vulnerability;
+#[path = "host_patching/ecs_container_instance_not_replaceable.rs"]
+mod ecs_container_instance_not_replaceable;
+#[path = "host_patching/ecs_container_instance_patch_noncompliant.rs"]
+mod ecs_container_instance_patch_noncompliant;
 #[path = "tagging_governance/ecs_resource_required_tags_missing.rs"]
 mod ecs_resource_required_tags_missing;
 #[path = "network/ecs_service_connect_tls_disabled.rs"]
@@ -112,6 +126,8 @@ mod ecs_task_definition_monolithic_task;
 mod ecs_task_definition_no_resource_limit;
 #[path = "identity/ecs_task_definition_no_task_role.rs"]
 mod ecs_task_definition_no_task_role;
+#[path = "data_secrets/ecs_task_definition_parameter_not_securestring.rs"]
+mod ecs_task_definition_parameter_not_securestring;
 #[path = "data_secrets/ecs_task_definition_plaintext_secret_environment.rs"]
 mod ecs_task_definition_plaintext_secret_environment;
 #[path = "runtime/ecs_task_definition_privileged_container.rs"]
@@ -162,12 +178,24 @@ mod elb_listener_plaintext;
 mod elb_listener_weak_tls_policy;
 #[path = "network/elb_target_traffic_plaintext.rs"]
 mod elb_target_traffic_plaintext;
+#[path = "runtime/guardduty_container_finding_open.rs"]
+mod guardduty_container_finding_open;
+#[path = "runtime/guardduty_disabled.rs"]
+mod guardduty_disabled;
+#[path = "runtime/guardduty_ecs_coverage_gap.rs"]
+mod guardduty_ecs_coverage_gap;
+#[path = "runtime/guardduty_ecs_runtime_monitoring_off.rs"]
+mod guardduty_ecs_runtime_monitoring_off;
+#[path = "runtime/guardduty_eks_protection_off.rs"]
+mod guardduty_eks_protection_off;
 #[path = "identity/iam_task_role_shared_across_services.rs"]
 mod iam_task_role_shared_across_services;
 #[path = "identity/iam_task_role_trust_no_source_condition.rs"]
 mod iam_task_role_trust_no_source_condition;
 #[path = "data_secrets/iam_user_key_in_task_definition.rs"]
 mod iam_user_key_in_task_definition;
+#[path = "image/inspector_container_scanning_disabled.rs"]
+mod inspector_container_scanning_disabled;
 #[path = "data_secrets/kms_key_disabled_in_use.rs"]
 mod kms_key_disabled_in_use;
 #[path = "data_secrets/kms_key_fargate_statement_unscoped.rs"]
@@ -184,6 +212,10 @@ mod kms_key_rotation_disabled;
 mod logs_container_group_no_cmk;
 #[path = "platform_audit/logs_container_group_retention_short.rs"]
 mod logs_container_group_retention_short;
+#[path = "data_secrets/secretsmanager_secret_no_cmk.rs"]
+mod secretsmanager_secret_no_cmk;
+#[path = "data_secrets/secretsmanager_secret_rotation_off.rs"]
+mod secretsmanager_secret_rotation_off;
 #[path = "network/vpc_container_egress_uninspected.rs"]
 mod vpc_container_egress_uninspected;
 #[path = "network/vpc_endpoint_ecr_policies_differ.rs"]
@@ -208,6 +240,7 @@ pub const CHECKS: &[&Check] = &[
     &ec2_container_host_public_ip::CHECK,
     &ec2_container_host_user_data_secret::CHECK,
     &ec2_container_host_volume_unencrypted::CHECK,
+    &ec2_container_launch_template_insecure::CHECK,
     &ecr_image_contains_secret::CHECK,
     &ecr_image_running_unscanned::CHECK,
     &ecr_image_vulnerable::CHECK,
@@ -222,12 +255,18 @@ pub const CHECKS: &[&Check] = &[
     &ecs_agent_awsvpc_imds_not_blocked::CHECK,
     &ecs_agent_host_network_task_role_disabled::CHECK,
     &ecs_agent_proxy_leaks_credentials_calls::CHECK,
+    &ecs_capacity_provider_termination_protection_disabled::CHECK,
     &ecs_cluster_container_insights_disabled::CHECK,
     &ecs_cluster_exec_not_audited::CHECK,
     &ecs_cluster_fargate_storage_key_policy_incomplete::CHECK,
     &ecs_cluster_fargate_storage_key_unsupported::CHECK,
     &ecs_cluster_fargate_storage_no_cmk::CHECK,
     &ecs_container_instance_agent_disconnected::CHECK,
+    &ecs_container_instance_agent_outdated::CHECK,
+    &ecs_container_instance_ami_outdated::CHECK,
+    &ecs_container_instance_critical_vulnerability::CHECK,
+    &ecs_container_instance_not_replaceable::CHECK,
+    &ecs_container_instance_patch_noncompliant::CHECK,
     &ecs_resource_required_tags_missing::CHECK,
     &ecs_service_connect_tls_disabled::CHECK,
     &ecs_service_default_security_group::CHECK,
@@ -254,6 +293,7 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_definition_monolithic_task::CHECK,
     &ecs_task_definition_no_resource_limit::CHECK,
     &ecs_task_definition_no_task_role::CHECK,
+    &ecs_task_definition_parameter_not_securestring::CHECK,
     &ecs_task_definition_plaintext_secret_environment::CHECK,
     &ecs_task_definition_privileged_container::CHECK,
     &ecs_task_definition_root_user::CHECK,
@@ -279,9 +319,15 @@ pub const CHECKS: &[&Check] = &[
     &elb_listener_plaintext::CHECK,
     &elb_listener_weak_tls_policy::CHECK,
     &elb_target_traffic_plaintext::CHECK,
+    &guardduty_container_finding_open::CHECK,
+    &guardduty_disabled::CHECK,
+    &guardduty_ecs_coverage_gap::CHECK,
+    &guardduty_ecs_runtime_monitoring_off::CHECK,
+    &guardduty_eks_protection_off::CHECK,
     &iam_task_role_shared_across_services::CHECK,
     &iam_task_role_trust_no_source_condition::CHECK,
     &iam_user_key_in_task_definition::CHECK,
+    &inspector_container_scanning_disabled::CHECK,
     &kms_key_disabled_in_use::CHECK,
     &kms_key_fargate_statement_unscoped::CHECK,
     &kms_key_imported_material_expiring::CHECK,
@@ -290,6 +336,8 @@ pub const CHECKS: &[&Check] = &[
     &kms_key_rotation_disabled::CHECK,
     &logs_container_group_no_cmk::CHECK,
     &logs_container_group_retention_short::CHECK,
+    &secretsmanager_secret_no_cmk::CHECK,
+    &secretsmanager_secret_rotation_off::CHECK,
     &vpc_container_egress_uninspected::CHECK,
     &vpc_endpoint_ecr_policies_differ::CHECK,
     &vpc_flow_logs_disabled::CHECK,

@@ -79,6 +79,7 @@ struct Door {
 }
 
 impl Api {
+    #[expect(clippy::too_many_arguments, reason = "made in one place, of what the scan shares")]
     pub(crate) fn new(
         account: AccountId,
         region: Region,

@@ -118,7 +118,7 @@ struct Events {
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase", default)]
-#[expect(clippy::struct_field_names, reason = "AWS's names")]
+#[expect(clippy::struct_field_names, reason = "AWS's own names")]
 struct Event {
     event_id: String,
     event_name: String,

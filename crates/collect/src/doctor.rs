@@ -19,8 +19,8 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::wire::{Ask, Protocol, Reach, Service};
 use crate::{
-    acm_pca, cloudtrail, cloudwatch, ecr, eks, elasticfilesystem, elasticloadbalancing, events, logs, network_firewall, organizations, rds,
-    route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm, wafv2,
+    acm_pca, autoscaling, cloudtrail, cloudwatch, ecr, eks, elasticfilesystem, elasticloadbalancing, events, guardduty, inspector2, logs,
+    network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm, wafv2,
 };
 
 /// Requests that are prepared at a time; [`Api`] bounds those in flight.
@@ -81,6 +81,7 @@ const SERVICES: &[&Service] = &[
     &IAM,
     &KMS,
     &acm_pca::SERVICE,
+    &autoscaling::SERVICE,
     &cloudtrail::SERVICE,
     &cloudwatch::SERVICE,
     &ecr::SERVICE,
@@ -88,6 +89,8 @@ const SERVICES: &[&Service] = &[
     &elasticfilesystem::SERVICE,
     &elasticloadbalancing::SERVICE,
     &events::SERVICE,
+    &guardduty::SERVICE,
+    &inspector2::SERVICE,
     &logs::SERVICE,
     &network_firewall::SERVICE,
     &organizations::SERVICE,
@@ -239,6 +242,7 @@ impl From<Ask> for Question {
 }
 
 /// The smallest request that AWS takes for this operation.
+#[expect(clippy::too_many_lines, reason = "a table, a line or two for each operation")]
 fn ask(operation: &Operation, account: &str) -> Option<Question> {
     let members = |members: Value| Some(Question::from(Ask::members(members)));
     let get = |segments: &[&str]| Some(Question::from(Ask::get(segments)));
@@ -268,11 +272,14 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("kms", "ListAliases" | "ListKeys") => members(json!({"Limit": 1})),
         ("kms", "GetKeyPolicy") => members(json!({"KeyId": NO_KEY, "PolicyName": "default"})),
         ("kms", _) => members(json!({"KeyId": NO_KEY})),
+        ("autoscaling", "DescribeInstanceRefreshes") => members(json!({"AutoScalingGroupName": NOBODY, "MaxRecords": 1})),
+        ("autoscaling", _) => members(json!({"MaxRecords": 1})),
         ("cloudtrail", "GetTrailStatus") => members(json!({"Name": trail})),
         ("cloudtrail", "GetEventSelectors") => members(json!({"TrailName": trail})),
         ("cloudtrail", "GetEventDataStore") => members(json!({"EventDataStore": store})),
-        ("cloudtrail", "LookupEvents") => members(json!({"MaxResults": 1})),
-        ("cloudtrail" | "sts" | "shield", _) => members(json!({})),
+        ("cloudtrail", "DescribeTrails" | "ListEventDataStores") | ("sts" | "shield", _) | ("organizations", "DescribeOrganization") => {
+            members(json!({}))
+        }
         ("cloudwatch", _) => members(json!({"Namespace": NOBODY, "MetricName": NOBODY})),
         ("ecr", name) => {
             const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -326,19 +333,39 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         }
         ("events", "ListTargetsByRule") => members(json!({"Rule": NOBODY, "Limit": 1})),
         ("events", _) => members(json!({"Limit": 1})),
+        ("guardduty", name) => {
+            const NO_DETECTOR: &str = "00000000000000000000000000000000";
+            let detector = |rest: &[&str], body: Value| {
+                let segments: Vec<&str> = ["detector", NO_DETECTOR].iter().chain(rest).copied().collect();
+                Some(Question::from(Ask::post(&segments, body)))
+            };
+            match name {
+                "ListDetectors" => Some(Ask::get(&["detector"]).query("maxResults", "1").into()),
+                "GetDetector" => get(&["detector", NO_DETECTOR]),
+                "ListCoverage" => detector(&["coverage"], json!({"maxResults": 1})),
+                "ListFindings" => detector(&["findings"], json!({"maxResults": 1})),
+                "GetFindings" => detector(&["findings", "get"], json!({"findingIds": [NO_DETECTOR]})),
+                _ => None,
+            }
+        }
+        ("inspector2", "BatchGetAccountStatus") => Some(Ask::post(&["status", "batch", "get"], json!({"accountIds": [account]})).into()),
+        ("inspector2", "ListCoverage") => Some(Ask::post(&["coverage", "list"], json!({"maxResults": 1})).into()),
+        ("inspector2", "ListFindings") => Some(Ask::post(&["findings", "list"], json!({"maxResults": 1})).into()),
         ("logs", "DescribeLogGroups") => members(json!({"limit": 1})),
         ("logs", _) => members(json!({"logGroupName": NOBODY, "limit": 1})),
         ("network-firewall", "DescribeFirewall") => members(json!({"FirewallName": NOBODY})),
-        ("network-firewall" | "route53resolver" | "secretsmanager", name) if name.starts_with("List") => members(json!({"MaxResults": 1})),
+        ("network-firewall" | "route53resolver", "ListFirewalls" | "ListFirewallRuleGroupAssociations")
+        | ("route53resolver", "ListResolverQueryLogConfigAssociations")
+        | ("secretsmanager", "ListSecrets")
+        | ("organizations", "ListAccounts")
+        | ("cloudtrail", "LookupEvents")
+        | ("ssm", "DescribeParameters") => members(json!({"MaxResults": 1})),
         ("secretsmanager", _) => members(json!({"SecretId": NOBODY})),
-        ("organizations", "DescribeOrganization") => members(json!({})),
         ("organizations", "ListParents") => members(json!({"ChildId": account})),
         ("organizations", "ListPoliciesForTarget") => members(json!({"TargetId": account, "Filter": "SERVICE_CONTROL_POLICY"})),
         ("organizations", "DescribePolicy") => members(json!({"PolicyId": "p-00000000"})),
-        ("organizations", "ListAccounts") => members(json!({"MaxResults": 1})),
         ("organizations", "ListTagsForResource") => members(json!({"ResourceId": account})),
         ("organizations", _) => members(json!({"ParentId": "r-0000", "MaxResults": 1})),
-        ("ssm", _) => members(json!({"Names": ["/aws/service/eks/optimized-ami"]})),
         ("rds", _) => members(json!({"MaxRecords": 20})),
         ("s3", "ListBuckets") => Some(Ask::get(&[""]).query("max-buckets", "1").into()),
         ("s3", "GetBucketPolicyStatus") => bucket("policyStatus"),
@@ -351,6 +378,9 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         }),
         ("scheduler", "ListSchedules") => Some(Ask::get(&["schedules"]).query("MaxResults", "1").into()),
         ("scheduler", "GetSchedule") => get(&["schedules", NOBODY]),
+        ("ssm", "GetParameters") => members(json!({"Names": [plimsoll_model::DEFAULT_HOST_IMAGE]})),
+        ("ssm", "DescribeInstanceInformation") => members(json!({"MaxResults": 5})),
+        ("ssm", _) => members(json!({"InstanceIds": ["i-00000000000000000"]})),
         _ => None,
     }
 }

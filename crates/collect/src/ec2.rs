@@ -8,10 +8,12 @@
 //! `DescribeVpcBlockPublicAccessOptions`; `GetManagedPrefixListEntries` for the lists that a rule or route refers to;
 //! `DescribeVpcBlockPublicAccessExclusions` where access is blocked.
 //! Calls of [`hosts`]: `DescribeInstances`, `DescribeVolumes`, `DescribeImages`, `DescribeLaunchTemplateVersions`,
-//! `DescribeInstanceAttribute`. Calls of [`defaults`]: `GetEbsEncryptionByDefault`, `GetEbsDefaultKmsKeyId`.
+//! `DescribeInstanceAttribute`. Calls of [`defaults`]: `GetEbsEncryptionByDefault`, `GetEbsDefaultKmsKeyId`. Calls of
+//! [`launches`]: `DescribeLaunchTemplateVersions`, `DescribeImages`, `GetInstanceMetadataDefaults`.
 
 mod convert;
 mod hosts;
+mod launches;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +32,7 @@ use plimsoll_secrets::Detector;
 
 use crate::api::{Api, Operation, Outcome, Pages};
 pub(crate) use hosts::hosts;
+pub(crate) use launches::launches;
 
 const fn describe(name: &'static str, permission: &'static str, why: &'static str) -> Operation {
     Operation { service: "ec2", name, permission, why }
@@ -98,6 +101,12 @@ const GET_EBS_ENCRYPTION_BY_DEFAULT: Operation = describe(
 );
 const GET_EBS_DEFAULT_KMS_KEY_ID: Operation = describe("GetEbsDefaultKmsKeyId", "ec2:GetEbsDefaultKmsKeyId", "tells with which key");
 
+const GET_INSTANCE_METADATA_DEFAULTS: Operation = describe(
+    "GetInstanceMetadataDefaults",
+    "ec2:GetInstanceMetadataDefaults",
+    "tells which metadata service hosts get unless their launch template says otherwise",
+);
+
 /// Every operation that this collector calls.
 pub(crate) const OPERATIONS: &[Operation] = &[
     DESCRIBE_VPCS,
@@ -123,6 +132,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     DESCRIBE_INSTANCE_ATTRIBUTE,
     GET_EBS_ENCRYPTION_BY_DEFAULT,
     GET_EBS_DEFAULT_KMS_KEY_ID,
+    GET_INSTANCE_METADATA_DEFAULTS,
 ];
 
 /// The largest page of most operations.

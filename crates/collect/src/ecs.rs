@@ -137,7 +137,11 @@ pub(crate) struct Containers {
 
 /// Reads ECS.
 pub(crate) async fn collect(api: &Api, client: &Client, all_revisions: bool) -> Containers {
-    let ecs = Ecs { api, client };
+    // Kilobytes of state, too much for every caller's stack.
+    Box::pin(read(Ecs { api, client }, all_revisions)).await
+}
+
+async fn read(ecs: Ecs<'_>, all_revisions: bool) -> Containers {
     let ((mut inventory, live), (definitions, listing)) = join!(ecs.clusters(), ecs.definitions(all_revisions));
     inventory.absorb(definitions);
     let (used, providers) = (referred_definitions(&inventory), referred_providers(&inventory));

@@ -264,9 +264,9 @@ impl Eks<'_> {
     async fn identity_providers(&self, cluster: &str) -> Inventory {
         let ask = Ask::get(&["clusters", cluster, "identity-provider-configs"]).query("maxResults", PAGE);
         let configs = self.list(&LIST_IDENTITY_PROVIDER_CONFIGS, cluster, ask, |page: IdentityProviders| page.identity_provider_configs);
-        let described = self.each(configs.await, |IdentityProvider { r#type, name }| async move {
-            let arn = self.arn_in("identityproviderconfig", cluster, &format!("{}/{name}", r#type));
-            let body = json!({"identityProviderConfig": {"type": r#type, "name": name}});
+        let described = self.each(configs.await, |IdentityProvider { r#type: kind, name }| async move {
+            let arn = self.arn_in("identityproviderconfig", cluster, &format!("{kind}/{name}"));
+            let body = json!({"identityProviderConfig": {"type": kind, "name": name}});
             let ask = Ask::post(&["clusters", cluster, "identity-provider-configs", "describe"], body);
             let answer: DescribedIdentityProvider = self.describe(&DESCRIBE_IDENTITY_PROVIDER_CONFIG, arn, ask).await?;
             let mut config = answer.identity_provider_config.oidc?;

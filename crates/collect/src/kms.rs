@@ -224,6 +224,8 @@ fn references(inventory: &Inventory) -> BTreeSet<&str> {
     let connect = deployments().filter_map(|deployment| deployment.service_connect_configuration.as_ref());
     let connect = connect.flat_map(|connect| &connect.services).map(|service| service.tls.as_ref()?.kms_key.as_ref());
     let volumes = inventory.volumes.iter().map(|volume| volume.data.kms_key_id.as_ref());
+    let secrets = inventory.secrets.iter().map(|secret| secret.data.kms_key_id.as_ref());
+    let parameters = inventory.parameters.iter().map(|parameter| parameter.data.key_id.as_ref());
     let repositories = inventory.repositories.iter();
     let repositories = repositories.map(|repository| repository.data.encryption_configuration.as_ref()?.kms_key.as_ref());
     let kubernetes = inventory.eks_clusters.iter().flat_map(|cluster| &cluster.data.encryption_config);
@@ -235,8 +237,18 @@ fn references(inventory: &Inventory) -> BTreeSet<&str> {
     let instances = inventory.db_instances.iter().map(|database| database.data.kms_key_id.as_ref());
     let databases = inventory.db_clusters.iter().map(|database| database.data.kms_key_id.as_ref()).chain(instances);
     let buckets = inventory.buckets.iter().map(|bucket| bucket.data.key_reference(&bucket.region));
-    let around = repositories.chain(kubernetes).chain(groups).chain(trails).chain(stores).chain(files).chain(databases).chain(buckets);
-    let all = clusters.chain(ephemeral).chain(managed).chain(connect).chain(volumes).chain(around).flatten();
+    let surrounding = groups.chain(trails).chain(stores).chain(files).chain(databases).chain(buckets);
+    let all = clusters
+        .chain(ephemeral)
+        .chain(managed)
+        .chain(connect)
+        .chain(volumes)
+        .chain(secrets)
+        .chain(parameters)
+        .chain(kubernetes)
+        .chain(repositories)
+        .chain(surrounding);
+    let all = all.flatten();
     all.map(String::as_str).filter(|reference| !reference.is_empty()).collect()
 }
 

@@ -7,6 +7,7 @@
 mod accounts;
 mod acm_pca;
 mod api;
+mod autoscaling;
 mod budget;
 mod cache;
 mod clock;
@@ -23,7 +24,9 @@ mod error;
 mod events;
 mod failure;
 mod guard;
+mod guardduty;
 mod iam;
+mod inspector2;
 mod interrupt;
 mod kms;
 mod logs;
@@ -159,12 +162,15 @@ pub fn operations() -> Vec<&'static Operation> {
         iam::OPERATIONS,
         kms::OPERATIONS,
         acm_pca::OPERATIONS,
+        autoscaling::OPERATIONS,
         cloudtrail::OPERATIONS,
         cloudwatch::OPERATIONS,
         eks::OPERATIONS,
         elasticfilesystem::OPERATIONS,
         elasticloadbalancing::OPERATIONS,
         events::OPERATIONS,
+        guardduty::OPERATIONS,
+        inspector2::OPERATIONS,
         logs::OPERATIONS,
         network_firewall::OPERATIONS,
         organizations::OPERATIONS,
@@ -173,8 +179,8 @@ pub fn operations() -> Vec<&'static Operation> {
         s3::OPERATIONS,
         scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
-        ssm::OPERATIONS,
         shield::OPERATIONS,
+        ssm::OPERATIONS,
         signer::OPERATIONS,
         wafv2::OPERATIONS,
     ];

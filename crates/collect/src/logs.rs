@@ -94,33 +94,33 @@ struct MetricFilters {
 /// The log groups that something collected in the Region names, and those of other Regions that trails deliver to.
 pub(crate) async fn collect(api: &Api, in_region: impl Fn(&str) -> Wire, inventory: &Inventory) -> Inventory {
     let here = in_region(api.region().as_str());
-    let mut found = read(api, &here, api.region(), names(api, inventory)).await;
+    let mut found = named(api, &here, api.region(), names(api, inventory)).await;
     let delivering = Use { trail: true, ..Use::default() };
     let mut elsewhere: BTreeMap<&str, BTreeMap<String, Use>> = BTreeMap::new();
     for (region, name) in delivered(api, inventory).filter(|(region, _)| *region != api.region().as_str()) {
         elsewhere.entry(region).or_default().insert(name.to_owned(), delivering);
     }
     for (region, names) in elsewhere {
-        found.absorb(read(api, &in_region(region), &Region::new(region), names).await);
+        found.absorb(named(api, &in_region(region), &Region::new(region), names).await);
     }
     found
 }
 
 /// The groups with these names in one Region.
-async fn read(api: &Api, wire: &Wire, region: &Region, wanted: BTreeMap<String, Use>) -> Inventory {
-    let names: Vec<&str> = wanted.keys().map(String::as_str).collect();
-    let batches: Vec<&[&str]> = names.chunks(NAMES).collect();
+async fn named(api: &Api, wire: &Wire, region: &Region, named: BTreeMap<String, Use>) -> Inventory {
+    let all: Vec<&str> = named.keys().map(String::as_str).collect();
+    let batches: Vec<&[&str]> = all.chunks(NAMES).collect();
     let groups = stream::iter(batches).map(|batch| groups(api, wire, region, batch)).buffer_unordered(AT_ONCE);
     let groups: Vec<Vec<LogGroup>> = groups.collect().await;
     // An endpoint that does not know the filter by name answers with more, and more than once.
     let groups: BTreeMap<String, LogGroup> = groups
         .into_iter()
         .flatten()
-        .filter(|group| wanted.contains_key(&group.log_group_name))
+        .filter(|group| named.contains_key(&group.log_group_name))
         .map(|group| (group.log_group_name.clone(), group))
         .collect();
     let groups = stream::iter(groups.into_values()).map(|group| {
-        let used = wanted.get(&group.log_group_name).copied().unwrap_or_default();
+        let used = named.get(&group.log_group_name).copied().unwrap_or_default();
         with_filters(api, wire, group, used)
     });
     let groups: Vec<LogGroup> = groups.buffer_unordered(AT_ONCE).collect().await;

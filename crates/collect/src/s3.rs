@@ -111,13 +111,14 @@ pub(crate) async fn collect(api: &Api, in_region: impl Fn(&str) -> Wire, control
             match listed {
                 Err(gap) => unread(name, gap.clone().into(), gap),
                 Ok(buckets) => {
-                    let Some(region) = buckets.get(name) else {
+                    if let Some(region) = buckets.get(name) {
+                        let region = region.as_deref();
+                        let wire = in_region(region.unwrap_or(api.region().as_str()));
+                        bucket(api, &wire, name, region).await
+                    } else {
                         let why = "the bucket is not one of this account";
-                        return unread(name, Seen::Known(false), &api.not_asked(&GET_BUCKET_POLICY_STATUS, Some(name), why));
-                    };
-                    let region = region.as_deref();
-                    let wire = in_region(region.unwrap_or(api.region().as_str()));
-                    bucket(api, &wire, name, region).await
+                        unread(name, Seen::Known(false), &api.not_asked(&GET_BUCKET_POLICY_STATUS, Some(name), why))
+                    }
                 }
             }
         }

@@ -8,8 +8,8 @@ use crate::api::Api;
 use crate::session::Session;
 use crate::wire::Wire;
 use crate::{
-    acm_pca, cloudtrail, cloudwatch, ecr, elasticfilesystem, elasticloadbalancing, events, logs, network_firewall, rds, route53resolver,
-    s3, scheduler, secretsmanager, shield, signer, ssm, wafv2,
+    acm_pca, autoscaling, cloudtrail, cloudwatch, ec2, ecr, elasticfilesystem, elasticloadbalancing, events, guardduty, inspector2, logs,
+    network_firewall, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm, wafv2,
 };
 
 /// Reads what starts tasks besides services: the revisions that it names belong to what is judged.
@@ -32,6 +32,7 @@ pub(crate) async fn collect(session: &Session, api: &Api, containers: &Inventory
     let route53resolver = session.wire(&route53resolver::SERVICE, region);
     let signer = session.wire(&signer::SERVICE, region);
     let secretsmanager = session.wire(&secretsmanager::SERVICE, region);
+    let ssm = session.wire(&ssm::SERVICE, region);
     let parts: Vec<LocalBoxFuture<'_, Inventory>> = vec![
         // In the order of the services' names.
         Box::pin(acm_pca::collect(api, &acm_pca, containers)),
@@ -42,6 +43,7 @@ pub(crate) async fn collect(session: &Session, api: &Api, containers: &Inventory
         Box::pin(network_firewall::collect(api, &network_firewall)),
         Box::pin(route53resolver::collect(api, &route53resolver)),
         Box::pin(secretsmanager::collect(api, &secretsmanager, containers)),
+        Box::pin(ssm::collect(api, &ssm, containers)),
         Box::pin(signer::collect(api, &signer, containers)),
     ];
     together(parts).await
@@ -81,13 +83,25 @@ async fn load_balancers(api: &Api, elb: &Wire, wafv2: &Wire, containers: &Invent
 pub(crate) async fn behind(session: &Session, api: &Api, inventory: &Inventory) -> Inventory {
     let region = api.region().as_str();
     let control = session.wire(&s3::CONTROL, region).for_account(api.account().as_str());
-    let (rds, ssm) = (session.wire(&rds::SERVICE, region), session.wire(&ssm::SERVICE, region));
+    let rds = session.wire(&rds::SERVICE, region);
+    let (autoscaling, ssm) = (session.wire(&autoscaling::SERVICE, region), session.wire(&ssm::SERVICE, region));
+    let (guardduty, inspector2) = (session.wire(&guardduty::SERVICE, region), session.wire(&inspector2::SERVICE, region));
+    let ec2 = session.ec2(region);
     let parts: Vec<LocalBoxFuture<'_, Inventory>> = vec![
         // In the order of the services' names.
+        Box::pin(async move {
+            let (mut groups, recommended) =
+                join!(autoscaling::collect(api, &autoscaling, inventory), ssm::recommended(api, &ssm, inventory));
+            groups.absorb(recommended);
+            let launched = ec2::launches(api, &ec2, inventory, &mut groups).await;
+            groups.absorb(launched);
+            groups
+        }),
+        Box::pin(guardduty::collect(api, &guardduty, inventory)),
+        Box::pin(inspector2::collect(api, &inspector2, inventory)),
         Box::pin(watching(session, api, inventory)),
         Box::pin(rds::collect(api, &rds, inventory)),
         Box::pin(s3::collect(api, |region| session.wire(&s3::SERVICE, region), &control, inventory)),
-        Box::pin(ssm::recommended(api, &ssm, inventory)),
     ];
     together(parts).await
 }

@@ -10,6 +10,8 @@ use plimsoll_model::aws::kms::Key;
 use plimsoll_model::aws::logs::LogGroup;
 use plimsoll_model::aws::rds::{DbCluster, DbInstance};
 use plimsoll_model::aws::s3::Bucket;
+use plimsoll_model::aws::secretsmanager::Secret;
+use plimsoll_model::aws::ssm::Parameter;
 use plimsoll_model::{AccountId, Arn, Gap, Region, Resource};
 use rustc_hash::FxHashMap;
 
@@ -21,11 +23,12 @@ pub struct KeyUser {
     /// ARN of the resource that uses the key.
     pub arn: String,
     /// For what: `fargateEphemeralStorage`, `managedStorage`, `executeCommand`, `managedEBSVolume`, `serviceConnect`, `volume`,
-    /// `repository`, `secrets` of Kubernetes, `logGroup`, `trail`, `eventDataStore`, `fileSystem`, `database`, `bucket`.
+    /// `repository`, `secret`, `parameter`, `secrets` of Kubernetes, `logGroup`, `trail`, `eventDataStore`, `fileSystem`, `database`,
+    /// `bucket`.
     pub purpose: &'static str,
 }
 
-/// The operations that show a use of a key. Those that this release calls come first: a permission mends them.
+/// The operations that show a use of a key.
 pub const KEY_USE_OPERATIONS: [&str; 15] = [
     "ecs:ListClusters",
     <Cluster as Resource>::OPERATION,
@@ -34,14 +37,14 @@ pub const KEY_USE_OPERATIONS: [&str; 15] = [
     "ecs:ListServices",
     "ecs:DescribeServices",
     "ec2:DescribeVolumes",
+    "secretsmanager:ListSecrets",
+    "ssm:DescribeParameters",
     <Repository as Resource>::OPERATION,
     "eks:ListClusters",
     "eks:DescribeCluster",
     "logs:DescribeLogGroups",
     "elasticfilesystem:DescribeFileSystems",
     "cloudtrail:DescribeTrails",
-    "secretsmanager:ListSecrets",
-    "ssm:DescribeParameters",
 ];
 
 /// Those of them that ask for one resource at a time, so that the gap of one may hide a use.
@@ -152,6 +155,13 @@ impl Estate<'_> {
         }
         for volume in self.all::<Volume>() {
             add(volume.account(), volume.region(), volume.data().kms_key_id.as_deref(), &volume.arn(), "volume");
+        }
+        // Only what task definitions name is a secret of containers.
+        for secret in self.all::<Secret>().filter(|secret| secret.definitions().next().is_some()) {
+            add(secret.account(), secret.region(), secret.data().kms_key_id.as_deref(), &secret.data().arn, "secret");
+        }
+        for parameter in self.all::<Parameter>().filter(|parameter| parameter.definitions().next().is_some()) {
+            add(parameter.account(), parameter.region(), parameter.data().key_id.as_deref(), &parameter.data().arn, "parameter");
         }
         self.each_reference(&mut add);
         for repository in self.all::<Repository>() {

@@ -2,7 +2,9 @@
 
 use std::sync::OnceLock;
 
-use plimsoll_model::aws::{acm_pca, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, iam, kms};
+use plimsoll_model::aws::{
+    acm_pca, autoscaling, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, iam, inspector2, kms, secretsmanager, ssm,
+};
 use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
 use rustc_hash::FxHashMap;
 
@@ -87,6 +89,13 @@ ids! {
     policies: iam::Policy,
     instance_profiles: iam::InstanceProfile,
     keys: kms::Key,
+    auto_scaling_groups: autoscaling::AutoScalingGroup,
+    inspector_coverage: inspector2::Coverage,
+    inspector_findings: inspector2::ResourceFindings,
+    managed_instances: ssm::InstanceInformation,
+    patch_states: ssm::InstancePatchState,
+    parameters: ssm::Parameter,
+    secrets: secretsmanager::Secret,
     file_systems: elasticfilesystem::FileSystem,
 }
 
@@ -113,6 +122,9 @@ pub(crate) struct Relations {
     pub(crate) role_definitions: Relation,
     pub(crate) registries: FxHashMap<(AccountId, Region), u32>,
     pub(crate) key_references: FxHashMap<(AccountId, Region, String), u32>,
+    pub(crate) protection: crate::protection::Index,
+    pub(crate) fleet: crate::fleet::Index,
+    pub(crate) vault: crate::vault::Index,
 }
 
 fn positions<T: Resource>(list: &[Located<T>]) -> FxHashMap<&str, u32> {
@@ -151,6 +163,9 @@ impl<'i> Estate<'i> {
         crate::encryption::relate(&mut estate);
         crate::image::relate(&mut estate);
         crate::identity::relate(&mut estate);
+        crate::protection::relate(&mut estate);
+        crate::fleet::relate(&mut estate);
+        crate::vault::relate(&mut estate);
         estate.storage = Storage::new(&estate);
         estate.watch = Watch::new(&estate);
         estate

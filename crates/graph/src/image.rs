@@ -120,7 +120,7 @@ impl Estate<'_> {
         for task in self.running_tasks() {
             let definition = task.task_definition().found();
             let platform = Platform::of_task(task.data(), definition.map(|definition| definition.data()));
-            for container in &task.data().containers {
+            for container in task.data().containers.iter().filter(|container| !container.is_added_by_aws()) {
                 let Some(image) = container.image.as_deref() else { continue };
                 let digest = container.image_digest.as_deref();
                 let (account, region) = (task.account(), task.region());

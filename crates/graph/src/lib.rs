@@ -10,13 +10,17 @@ mod ecs;
 mod eks;
 mod encryption;
 mod estate;
+mod fleet;
 mod identity;
 mod image;
 mod link;
 mod network;
 mod node;
+mod places;
+mod protection;
 mod relation;
 mod storage;
+mod vault;
 mod workload;
 
 pub use address::{exceed_prefix, is_public_range};

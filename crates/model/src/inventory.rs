@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{
-    acm_pca, cloudtrail, cloudwatch, ec2, ecr, ecs, eks, elasticfilesystem, elasticloadbalancing, events, iam, kms, logs, network_firewall,
-    organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm,
+    acm_pca, autoscaling, cloudtrail, cloudwatch, ec2, ecr, ecs, eks, elasticfilesystem, elasticloadbalancing, events, guardduty, iam,
+    inspector2, kms, logs, network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm,
 };
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
@@ -455,6 +455,10 @@ kinds! {
     ebs_encryption_defaults: ec2::EbsEncryptionDefaults = "ec2:EbsEncryptionDefaults", "AWS::EC2::EbsEncryptionDefaults",
         "ec2:GetEbsEncryptionByDefault", id: |_r| "", name: |_r| "EBS encryption defaults",
         arn: Naming::Made("ec2", "ebs-encryption-defaults"), tags: |_r| Vec::new();
+    /// Account defaults for the metadata service of new instances.
+    instance_metadata_defaults: ec2::InstanceMetadataDefaults = "ec2:InstanceMetadataDefaults", "AWS::EC2::InstanceMetadataDefaults",
+        "ec2:GetInstanceMetadataDefaults", id: |_r| "", name: |_r| "instance metadata defaults",
+        arn: Naming::Made("ec2", "instance-metadata-defaults"), tags: |_r| Vec::new();
     /// Private registries.
     registries: ecr::Registry = "ecr:Registry", "AWS::ECR::Registry", "ecr:GetRegistryScanningConfiguration",
         id: |_r| "", name: |_r| "private registry", arn: Naming::Made("ecr", "registry"), tags: |_r| Vec::new();
@@ -483,6 +487,14 @@ kinds! {
     /// KMS keys.
     keys: kms::Key = "kms:Key", "AWS::KMS::Key", "kms:DescribeKey",
         id: |r| &r.key_id, name: |r| r.aliases.first().map_or_else(|| last_part(&r.key_id), String::as_str), arn: Naming::Given, tags: |_r| Vec::new();
+    /// Auto Scaling groups that container hosts come from.
+    auto_scaling_groups: autoscaling::AutoScalingGroup = "autoscaling:AutoScalingGroup", "AWS::AutoScaling::AutoScalingGroup",
+        "autoscaling:DescribeAutoScalingGroups", id: |r| &r.auto_scaling_group_arn, name: |r| &r.auto_scaling_group_name, arn: Naming::Given,
+        tags: |r| pairs!(r.tags, key, value);
+    /// Launch configurations of those groups.
+    launch_configurations: autoscaling::LaunchConfiguration = "autoscaling:LaunchConfiguration", "AWS::AutoScaling::LaunchConfiguration",
+        "autoscaling:DescribeLaunchConfigurations", id: |r| &r.launch_configuration_arn, name: |r| &r.launch_configuration_name,
+        arn: Naming::Given, tags: |_r| Vec::new();
     /// CloudTrail trails that record in a Region.
     trails: cloudtrail::Trail = "cloudtrail:Trail", "AWS::CloudTrail::Trail", "cloudtrail:DescribeTrails",
         id: |r| &r.trail_arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
@@ -534,6 +546,25 @@ kinds! {
     /// Rules of EventBridge.
     rules: events::Rule = "events:Rule", "AWS::Events::Rule", "events:ListRules",
         id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// GuardDuty detectors.
+    detectors: guardduty::Detector = "guardduty:Detector", "AWS::GuardDuty::Detector", "guardduty:ListDetectors",
+        id: |r| &r.detector_id, name: |r| &r.detector_id, arn: Naming::Made("guardduty", "detector"), tags: |_r| Vec::new();
+    /// Clusters that GuardDuty covers with runtime monitoring.
+    guardduty_coverage: guardduty::CoverageResource = "guardduty:CoverageResource", "AWS::GuardDuty::CoverageResource", "guardduty:ListCoverage",
+        id: |r| &r.resource_id, name: |r| &r.resource_id, arn: Naming::Made("guardduty", "coverage"), tags: |_r| Vec::new();
+    /// Open GuardDuty findings on container platforms.
+    guardduty_findings: guardduty::Finding = "guardduty:Finding", "AWS::GuardDuty::Finding", "guardduty:ListFindings",
+        id: |r| &r.arn, name: |r| &r.id, arn: Naming::Given, tags: |_r| Vec::new();
+    /// What Amazon Inspector scans.
+    inspector_accounts: inspector2::AccountState = "inspector2:AccountState", "AWS::InspectorV2::Account", "inspector2:BatchGetAccountStatus",
+        id: |r| &r.account_id, name: |r| &r.account_id, arn: Naming::Made("inspector2", "account"), tags: |_r| Vec::new();
+    /// Hosts and images that Amazon Inspector covers.
+    inspector_coverage: inspector2::Coverage = "inspector2:Coverage", "AWS::InspectorV2::Coverage", "inspector2:ListCoverage",
+        id: |r| &r.resource_id, name: |r| &r.resource_id, arn: Naming::Made("inspector2", "coverage"), tags: |_r| Vec::new();
+    /// What Amazon Inspector found in hosts and images.
+    inspector_findings: inspector2::ResourceFindings = "inspector2:ResourceFindings", "AWS::InspectorV2::ResourceFindings",
+        "inspector2:ListFindings", id: |r| &r.resource_id, name: |r| &r.resource_id, arn: Naming::Made("inspector2", "finding"),
+        tags: |_r| Vec::new();
     /// Log groups of CloudWatch Logs that something collected names.
     log_groups: logs::LogGroup = "logs:LogGroup", "AWS::Logs::LogGroup", "logs:DescribeLogGroups",
         id: |r| &r.log_group_name, name: |r| &r.log_group_name, arn: Naming::Made("logs", "log-group"), tags: |_r| Vec::new();
@@ -573,12 +604,22 @@ kinds! {
     /// Secrets of AWS Secrets Manager.
     secrets: secretsmanager::Secret = "secretsmanager:Secret", "AWS::SecretsManager::Secret", "secretsmanager:ListSecrets",
         id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |r| pairs!(r.tags, key, value);
+    /// Parameters that task definitions refer to.
+    parameters: ssm::Parameter = "ssm:Parameter", "AWS::SSM::Parameter", "ssm:DescribeParameters",
+        id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Public parameters, by which AWS recommends images.
     /// Signing profiles of AWS Signer.
     signing_profiles: signer::SigningProfile = "signer:SigningProfile", "AWS::Signer::SigningProfile", "signer:ListSigningProfiles",
         id: |r| &r.arn, name: |r| &r.profile_name, arn: Naming::Given, tags: |_r| Vec::new();
     /// Parameters that AWS publishes.
     public_parameters: ssm::PublicParameter = "ssm:PublicParameter", "AWS::SSM::PublicParameter", "ssm:GetParameters",
         id: |r| &r.name, name: |r| &r.name, arn: Naming::Made("ssm", "parameter"), tags: |_r| Vec::new();
+    /// Container hosts that Systems Manager manages.
+    managed_instances: ssm::InstanceInformation = "ssm:InstanceInformation", "AWS::SSM::ManagedInstance", "ssm:DescribeInstanceInformation",
+        id: |r| &r.instance_id, name: |r| &r.instance_id, arn: Naming::Made("ssm", "managed-instance"), tags: |_r| Vec::new();
+    /// Patches of container hosts.
+    patch_states: ssm::InstancePatchState = "ssm:InstancePatchState", "AWS::SSM::InstancePatchState", "ssm:DescribeInstancePatchStates",
+        id: |r| &r.instance_id, name: |r| &r.instance_id, arn: Naming::Made("ssm", "patch-state"), tags: |_r| Vec::new();
 }
 
 impl Inventory {

@@ -17,8 +17,24 @@ def seed(session_factory: SessionFactory) -> None:
     group = endpoints(session, place)
     key = estate.key(session, STORAGE_KEY, estate.fargate_statements(session, "payments"), alias="payments-storage")
     estate.cluster(session, "payments", capacityProviders=["FARGATE"], configuration=estate.storage_configuration(key))
+    watched(session, key)
     for name in ("api", "worker"):
         workload(session, place, name, group)
+
+
+def watched(session: Session, key: str) -> None:
+    """GuardDuty with its agent on Fargate, Inspector on images, and a trail that records all."""
+    agent = {"Name": "ECS_FARGATE_AGENT_MANAGEMENT", "Status": "ENABLED"}
+    runtime = {"Name": "RUNTIME_MONITORING", "Status": "ENABLED", "AdditionalConfiguration": [agent]}
+    session.client("guardduty").create_detector(Enable=True, Features=[runtime])
+    session.client("inspector2").enable(accountIds=[session.account], resourceTypes=["ECR", "EC2"])
+    bucket = estate.bucket(session, f"trail-{session.account}")
+    cloudtrail = session.client("cloudtrail")
+    cloudtrail.create_trail(
+        Name="main", S3BucketName=bucket, IsMultiRegionTrail=True, EnableLogFileValidation=True, KmsKeyId=key
+    )
+    cloudtrail.put_event_selectors(TrailName="main", EventSelectors=[{"ReadWriteType": "All"}])
+    cloudtrail.start_logging(Name="main")
 
 
 def endpoints(session: Session, place: estate.Network) -> str:
@@ -47,7 +63,9 @@ def workload(session: Session, place: estate.Network, name: str, endpoint_group:
         session, place.vpc, name, ingress=[estate.port(8080, "10.20.0.0/16")], egress=[to_endpoints]
     )
     estate.log_group(session, f"/ecs/{name}")
-    container = estate.container(session, name, secrets=[estate.secret(session, "DATABASE_PASSWORD", name)])
+    uri = estate.repository(session, name)
+    image = f"{uri}@{estate.push_image(session, name, '2026.11.1')}"
+    container = estate.container(session, name, image=image, secrets=[estate.secret(session, "DATABASE_PASSWORD", name)])
     definition = estate.workload_definition(session, name, containers=[container])
     estate.service(
         session,

@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn is_unknown_when_what_was_not_read_may_use_the_key() {
-        assert_eq!(outcome(&CHECK, key("Disabled")), Unknown);
+        assert_eq!(outcome(&CHECK, key("Disabled").denied("ssm:DescribeParameters")), Unknown);
     }
 
     #[test]

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn weighs_less_and_is_possible_when_no_known_resource_uses_the_key() {
-        let found = findings(&CHECK, key(pending));
+        let found = findings(&CHECK, key(pending).denied("ssm:DescribeParameters"));
         assert_eq!((found[0].severity, found[0].confidence), (Severity::Medium, Confidence::Possible));
     }
 

@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn is_unknown_when_what_was_not_read_may_use_the_key() {
-        assert_eq!(outcome(&CHECK, fixture().key("k1", |_| {}).each(rotation(false, None))), Unknown);
+        assert_eq!(outcome(&CHECK, fixture().key("k1", |_| {}).each(rotation(false, None)).denied("ssm:DescribeParameters")), Unknown);
     }
 
     #[test]

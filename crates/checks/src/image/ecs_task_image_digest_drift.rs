@@ -87,7 +87,7 @@ fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
 
 /// Containers with the image that they run and its digest.
 fn running(task: Node<'_, Task>) -> impl Iterator<Item = (&Container, &str, &str)> {
-    let containers = task.data().containers.iter();
+    let containers = task.data().containers.iter().filter(|container| !container.is_added_by_aws());
     containers.filter_map(|container| Some((container, container.image.as_deref()?, container.image_digest.as_deref()?)))
 }
 
@@ -179,7 +179,7 @@ fn tagged(task: Node<'_, Task>, image: &str) -> Option<String> {
 mod tests {
     use plimsoll_fixture::{DIGEST, Fixture, fixture, gap, image_reference};
     use plimsoll_model::aws::ecr::{Image, Repository};
-    use plimsoll_model::aws::ecs::{Attribute, Task, TaskDefinition};
+    use plimsoll_model::aws::ecs::{Attribute, Container, Task, TaskDefinition};
     use plimsoll_model::{Seen, Severity};
 
     use super::CHECK;
@@ -252,5 +252,17 @@ mod tests {
         assert_eq!(outcome(&CHECK, fixture().shop().each::<Image>(|image| image.image_detail = gap("ecr:DescribeImages").into())), Unknown);
         assert_eq!(outcome(&CHECK, fixture().shop().each::<Task>(|task| task.containers[0].image_digest = None)), NotApplicable);
         assert_eq!(outcome(&CHECK, fixture().shop().denied("ecs:ListTasks")), Unknown);
+    }
+
+    #[test]
+    fn a_container_that_aws_added_is_its_affair() {
+        let agent = Container {
+            name: "aws-guardduty-agent-k1".to_owned(),
+            image: Some("593207742271.dkr.ecr.us-east-1.amazonaws.com/aws-guardduty-agent-fargate:v1".to_owned()),
+            image_digest: Some(OTHER.to_owned()),
+            ..Container::default()
+        };
+        let with_agent = fixture().shop().each::<Task>(|task| task.containers.push(agent.clone()));
+        assert_eq!(outcome(&CHECK, with_agent), outcome(&CHECK, fixture().shop()));
     }
 }

@@ -375,6 +375,8 @@ pub(super) fn image(detector: &Detector, from: types::Image) -> ec2::Image {
         creation_date: from.creation_date,
         deprecation_time: from.deprecation_time,
         platform: word(from.platform),
+        platform_details: from.platform_details,
+        imds_support: word(from.imds_support),
         description: from.description,
         state: word(from.state),
         tags: tags(detector, from.tags),
@@ -416,6 +418,7 @@ pub(super) fn launch_template_version(from: types::LaunchTemplateVersion, user_d
             // The template may name the profile instead: then its ARN is the instance's to tell.
             iam_instance_profile: data.iam_instance_profile.map(|profile| ec2::IamInstanceProfile { arn: profile.arn, id: None }),
             security_group_ids: data.security_group_ids.unwrap_or_default(),
+            network_interfaces: data.network_interfaces.into_iter().flatten().map(template_interface).collect(),
             user_data,
         }),
     }
@@ -437,4 +440,22 @@ fn each<T, U>(from: Option<Vec<T>>, convert: impl FnMut(T) -> U) -> Vec<U> {
 /// A value of one of the SDK's enumerations as AWS writes it.
 fn word(from: Option<impl AsRef<str>>) -> Option<String> {
     from.map(|value| value.as_ref().to_owned())
+}
+
+fn template_interface(from: types::LaunchTemplateInstanceNetworkInterfaceSpecification) -> ec2::LaunchTemplateNetworkInterface {
+    ec2::LaunchTemplateNetworkInterface {
+        device_index: from.device_index,
+        associate_public_ip_address: from.associate_public_ip_address,
+        groups: from.groups.unwrap_or_default(),
+    }
+}
+
+pub(super) fn metadata_defaults(from: types::InstanceMetadataDefaultsResponse) -> ec2::InstanceMetadataDefaults {
+    // What the account does not care for is left out, and so is what it takes back with -1.
+    let set = |value: Option<String>| value.filter(|value| value != "no-preference");
+    ec2::InstanceMetadataDefaults {
+        http_tokens: set(word(from.http_tokens)),
+        http_put_response_hop_limit: from.http_put_response_hop_limit.filter(|limit| *limit > 0),
+        http_endpoint: set(word(from.http_endpoint)),
+    }
 }

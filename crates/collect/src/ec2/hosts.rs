@@ -51,16 +51,22 @@ pub(crate) async fn hosts(api: &Api, client: &Client, containers: &Inventory) ->
     inventory.absorb(volumes);
     let images: BTreeSet<String> = inventory.instances.iter().filter_map(|instance| instance.data.image_id.clone()).collect();
     let images: BTreeSet<&str> = images.iter().map(String::as_str).collect();
-    let images = in_batches(&images, |batch| async move {
-        // Old images are what checks look for: they are deprecated or disabled.
-        let request = client.describe_images().include_deprecated(true).include_disabled(true);
-        let pages = request.filters(filter("image-id", batch)).into_paginator().send();
-        listed(api, &DESCRIBE_IMAGES, pages, |page| page.images, convert::image).await.0
-    });
+    let images = self::images(api, client, &images);
     let (templates, images) = join!(user_data(api, client, &mut inventory.instances), images);
     inventory.absorb(templates);
     inventory.absorb(images);
     inventory
+}
+
+/// Reads images by id, those that may no longer be launched included.
+pub(super) async fn images(api: &Api, client: &Client, ids: &BTreeSet<&str>) -> Inventory {
+    in_batches(ids, |batch| async move {
+        // Old images are what checks look for: they are deprecated or disabled.
+        let request = client.describe_images().include_deprecated(true).include_disabled(true);
+        let pages = request.filters(filter("image-id", batch)).into_paginator().send();
+        listed(api, &DESCRIBE_IMAGES, pages, |page| page.images, convert::image).await.0
+    })
+    .await
 }
 
 /// Reads the instances that are tagged as nodes of EKS clusters. A Region without such clusters costs no request.
@@ -143,7 +149,12 @@ fn launch_template(instance: &ec2::Instance) -> Option<(String, String)> {
 }
 
 /// Reads versions of a launch template. None come back when it cannot be read: the instances are asked then.
-async fn launch_template_versions(api: &Api, client: &Client, id: String, versions: BTreeSet<String>) -> Vec<ec2::LaunchTemplateVersion> {
+pub(super) async fn launch_template_versions(
+    api: &Api,
+    client: &Client,
+    id: String,
+    versions: BTreeSet<String>,
+) -> Vec<ec2::LaunchTemplateVersion> {
     let mut found = Vec::new();
     let request = client.describe_launch_template_versions().launch_template_id(&id).set_versions(Some(versions.into_iter().collect()));
     let listing = api.pages(&DESCRIBE_LAUNCH_TEMPLATE_VERSIONS, request.into_paginator().send(), |page| {

@@ -8,7 +8,7 @@ use plimsoll_model::{Inventory, Seen};
 use plimsoll_secrets::Detector;
 use serde_json::{Value, json};
 
-use super::{OPERATIONS, defaults, hosts, network};
+use super::{OPERATIONS, defaults, hosts, launches, network};
 use crate::api::Api;
 use crate::replay::{Answer, Replay};
 
@@ -60,6 +60,7 @@ fn region() -> Replay {
         })
         .xml("GetEbsEncryptionByDefault", "<ebsEncryptionByDefault>true</ebsEncryptionByDefault>")
         .xml("GetEbsDefaultKmsKeyId", "<kmsKeyId>alias/aws/ebs</kmsKeyId>")
+        .xml("GetInstanceMetadataDefaults", "<accountLevel><httpTokens>required</httpTokens><httpPutResponseHopLimit>2</httpPutResponseHopLimit><httpEndpoint>enabled</httpEndpoint></accountLevel>")
 }
 
 /// Container instances on `i-1` and `i-2`, one outside EC2, and a service with a managed volume.
@@ -112,6 +113,9 @@ async fn run_with(api: &Api, replay: &Replay) -> Collected {
     let mut inventory = network(api, &client).await;
     inventory.absorb(hosts(api, &client, &ecs).await);
     inventory.absorb(defaults(api, &client, &ecs).await);
+    let mut groups = Inventory::default();
+    groups.push(api.account(), api.region(), plimsoll_model::aws::autoscaling::AutoScalingGroup::default());
+    inventory.absorb(launches(api, &client, &inventory, &mut groups).await);
     inventory.sort();
     Collected { inventory, gaps: api.take_gaps() }
 }
@@ -134,6 +138,7 @@ async fn each_operation_is_called_once_with_the_largest_page() {
             | "DescribeInstanceAttribute"
             | "GetEbsEncryptionByDefault"
             | "GetEbsDefaultKmsKeyId"
+            | "GetInstanceMetadataDefaults"
             | "DescribeVpcBlockPublicAccessOptions" => continue,
             _ => "1000",
         };
@@ -216,6 +221,7 @@ async fn each_denial_is_a_gap_and_costs_nothing_else() {
             "DescribeVolumes" => &["ec2:Volume"],
             "DescribeImages" => &["ec2:Image"],
             "DescribeLaunchTemplateVersions" => &["ec2:LaunchTemplateVersion"],
+            "GetInstanceMetadataDefaults" => &["ec2:InstanceMetadataDefaults"],
             _ => &[],
         };
         for (kind, _) in Inventory::KINDS {

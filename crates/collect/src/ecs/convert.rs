@@ -60,6 +60,7 @@ pub(super) fn capacity_provider(detector: &Detector, from: types::CapacityProvid
             auto_scaling_group_arn: provider.auto_scaling_group_arn,
             managed_termination_protection: word(provider.managed_termination_protection),
             managed_draining: word(provider.managed_draining),
+            managed_scaling: provider.managed_scaling.map(|scaling| ecs::ManagedScaling { status: word(scaling.status) }),
         }),
         managed_instances_provider: from
             .managed_instances_provider

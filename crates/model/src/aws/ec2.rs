@@ -702,6 +702,11 @@ aws! {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub platform: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        pub platform_details: Option<String>,
+        /// `v2.0` when instances of it require version 2 of the metadata service unless something else is said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub imds_support: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         pub description: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub state: Option<String>,
@@ -730,6 +735,8 @@ aws! {
         pub iam_instance_profile: Option<IamInstanceProfile>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub security_group_ids: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub network_interfaces: Vec<LaunchTemplateNetworkInterface>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub user_data: Option<UserData>,
     }
@@ -787,5 +794,25 @@ aws! {
     EbsEncryptionDefaults {
         pub ebs_encryption_by_default: Seen<bool>,
         pub ebs_default_kms_key_id: Seen<Option<String>>,
+    }
+
+    /// `InstanceMetadataDefaultsResponse`; what is not set leaves the choice to the image.
+    InstanceMetadataDefaults {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub http_tokens: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub http_put_response_hop_limit: Option<i32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub http_endpoint: Option<String>,
+    }
+
+    /// `LaunchTemplateInstanceNetworkInterfaceSpecification`.
+    LaunchTemplateNetworkInterface {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub device_index: Option<i32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub associate_public_ip_address: Option<bool>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub groups: Vec<String>,
     }
 }

@@ -110,6 +110,14 @@ aws! {
         pub managed_termination_protection: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub managed_draining: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub managed_scaling: Option<ManagedScaling>,
+    }
+
+    /// `ManagedScaling`.
+    ManagedScaling {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub status: Option<String>,
     }
 
     /// `ManagedInstancesProvider`.
@@ -829,5 +837,17 @@ impl ServiceConnectService {
     pub fn certificate_authority(&self) -> Option<&str> {
         let authority = self.tls.as_ref()?.issuer_certificate_authority.as_ref()?;
         authority.aws_pca_authority_arn.as_deref().filter(|arn| !arn.is_empty())
+    }
+}
+
+impl Container {
+    /// What GuardDuty calls the container that it adds to Fargate tasks (GuardDuty user guide, "Runtime Monitoring").
+    pub const GUARDDUTY_AGENT: &'static str = "aws-guardduty-agent";
+    /// What ECS calls the proxy of Service Connect (ECS developer guide, "Service Connect").
+    pub const SERVICE_CONNECT: &'static str = "ecs-service-connect-";
+
+    /// Whether AWS put the container into the task: its image is AWS's affair.
+    pub fn is_added_by_aws(&self) -> bool {
+        [Self::GUARDDUTY_AGENT, Self::SERVICE_CONNECT].iter().any(|name| self.name.starts_with(name))
     }
 }

@@ -5,6 +5,7 @@
 #![expect(missing_docs, reason = "fields are AWS's own: the reference named at the type describes them")]
 
 pub mod acm_pca;
+pub mod autoscaling;
 pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod ec2;
@@ -14,7 +15,9 @@ pub mod eks;
 pub mod elasticfilesystem;
 pub mod elasticloadbalancing;
 pub mod events;
+pub mod guardduty;
 pub mod iam;
+pub mod inspector2;
 pub mod kms;
 pub mod logs;
 pub mod network_firewall;
