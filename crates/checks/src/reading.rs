@@ -479,8 +479,8 @@ pub(crate) fn writers(group: &ContainerLogGroup<'_>) -> Value {
 
 /// Who writes to a log group, for messages.
 pub(crate) fn writers_listed(group: &ContainerLogGroup<'_>) -> String {
-    let names = group.writers.iter().map(|writer| writer.arn.rsplit('/').next().unwrap_or(writer.arn));
-    listed(&distinct(names))
+    let names: Vec<&str> = group.writers.iter().map(|writer| writer.arn.rsplit('/').next().unwrap_or(writer.arn)).collect();
+    listed(&names)
 }
 
 /// What user data of a host writes for a setting of the ECS agent, for evidence; null when it was not read.

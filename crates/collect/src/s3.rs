@@ -200,7 +200,7 @@ fn unread(name: &str, owned: Seen<bool>, gap: &Gap) -> Bucket {
     }
 }
 
-/// The buckets of environment files, trails, ECS Exec and flow logs.
+/// The buckets of environment files, trails, ECS Exec, flow logs and the logs of load balancers.
 fn names(inventory: &Inventory) -> BTreeSet<&str> {
     let containers = inventory.task_definitions.iter().flat_map(|definition| &definition.data.container_definitions);
     let files = containers.flat_map(|container| &container.environment_files).filter_map(|file| bucket_of(&file.value));
@@ -210,7 +210,10 @@ fn names(inventory: &Inventory) -> BTreeSet<&str> {
         exec.log_configuration.as_ref()?.s3_bucket_name.as_deref()
     });
     let flow_logs = inventory.flow_logs.iter().filter_map(|log| bucket_of(log.data.log_destination.as_deref()?));
-    files.chain(trails).chain(exec).chain(flow_logs).filter(|name| !name.is_empty()).collect()
+    let balancers = inventory.load_balancers.iter().filter_map(|balancer| balancer.data.attributes.known().ok()).flatten();
+    let balancers = balancers.filter(|one| matches!(one.key.as_str(), "access_logs.s3.bucket" | "connection_logs.s3.bucket"));
+    let balancers = balancers.map(|attribute| attribute.value.as_str());
+    files.chain(trails).chain(exec).chain(flow_logs).chain(balancers).filter(|name| !name.is_empty()).collect()
 }
 
 /// The bucket of `arn:PARTITION:s3:::BUCKET/KEY`.

@@ -1,6 +1,6 @@
 //! Relations of storage: which task definitions mount a file system, and whose a bucket is.
 
-use plimsoll_model::aws::ecs::{EfsVolumeConfiguration, TaskDefinition};
+use plimsoll_model::aws::ecs::{EfsVolumeConfiguration, Service, TaskDefinition};
 use plimsoll_model::aws::elasticfilesystem::FileSystem;
 use plimsoll_model::aws::s3::{AccountPublicAccessBlock, Bucket, PublicAccessBlock};
 use plimsoll_model::{AccountId, Arn, Region, Resource};
@@ -17,6 +17,8 @@ pub(crate) struct Storage<'i> {
     owned: FxHashMap<&'i str, u32>,
     /// Definitions in scope that mount a file system.
     mounting: FxHashMap<&'i str, Vec<u32>>,
+    /// Services that run one of them.
+    services: FxHashMap<&'i str, Vec<u32>>,
 }
 
 impl<'i> Storage<'i> {
@@ -37,8 +39,15 @@ impl<'i> Storage<'i> {
                 let mounting = storage.mounting.entry(mounted.file_system_id.as_str()).or_default();
                 if mounting.last() != Some(&index) {
                     mounting.push(index);
+                    let services = storage.services.entry(mounted.file_system_id.as_str()).or_default();
+                    services.extend(estate.relations.definition_services.of(index));
                 }
             }
+        }
+        #[expect(clippy::iter_over_hash_type, reason = "each list is put in order on its own")]
+        for services in storage.services.values_mut() {
+            services.sort_unstable();
+            services.dedup();
         }
         storage
     }
@@ -128,10 +137,14 @@ impl<'e> Node<'e, TaskDefinition> {
         self.estate.link(self.account(), self.region(), &mounted.file_system_id)
     }
 
-    /// The task definitions in scope that mount a file system, this one included.
-    pub fn mounting(self, file_system_id: &str) -> impl Iterator<Item = Node<'e, TaskDefinition>> {
-        let estate = self.estate;
-        estate.many(estate.storage.mounting.get(file_system_id).map(Vec::as_slice).unwrap_or_default())
+    /// The services that mount a file system, those of this definition included.
+    pub fn services_mounting(self, file_system_id: &str) -> impl Iterator<Item = Node<'e, Service>> {
+        self.estate.many(self.estate.storage.services.get(file_system_id).map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// How many these are.
+    pub fn services_mounting_count(self, file_system_id: &str) -> usize {
+        self.estate.storage.services.get(file_system_id).map_or(0, Vec::len)
     }
 }
 

@@ -1,8 +1,6 @@
 //! Reads how each EFS volume of a task definition is mounted, and who else mounts the file system. Yields one verdict per task
 //! definition in scope; a failure names each volume with what is open.
 
-use std::collections::BTreeSet;
-
 use plimsoll_graph::Node;
 use plimsoll_model::Severity;
 use plimsoll_model::aws::ecs::{EfsVolumeConfiguration, TaskDefinition, Volume};
@@ -35,49 +33,38 @@ pub(crate) const CHECK: Check = Check {
 
 fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     let mounted = definition.data().volumes.iter().filter_map(|volume| Some((volume, volume.efs_volume_configuration.as_ref()?)));
-    let mut open: Vec<(&Volume, &EfsVolumeConfiguration, BTreeSet<&str>, String)> = Vec::new();
-    for (volume, mounted) in mounted {
-        let (others, told) = problem(definition, mounted);
-        if let Some(told) = told {
-            open.push((volume, mounted, others, format!("volume {} {told}", volume.name)));
-        }
-    }
+    let open: Vec<(&Volume, &EfsVolumeConfiguration, String)> =
+        mounted.filter_map(|(volume, mounted)| Some((volume, mounted, problem(definition, mounted)?))).collect();
     if open.is_empty() {
         return Ok(Verdict::Pass);
     }
     let volumes: Vec<Value> = open
         .iter()
-        .map(|(volume, mounted, services, _)| {
-            json!({
-                "name": volume.name,
-                "efsVolumeConfiguration": mounted,
-                "services": services.iter().take(10).collect::<Vec<_>>(),
-                "serviceCount": services.len(),
-            })
+        .map(|(volume, mounted, _)| {
+            let id = mounted.file_system_id.as_str();
+            let count = definition.services_mounting_count(id);
+            let services: Vec<&str> =
+                definition.services_mounting(id).take(10).map(|service| service.data().service_arn.as_str()).collect();
+            json!({"name": volume.name, "efsVolumeConfiguration": mounted, "services": services, "serviceCount": count})
         })
         .collect();
-    let told: Vec<&str> = open.iter().map(|(_, _, _, told)| told.as_str()).collect();
+    let told: Vec<String> = open.iter().map(|(volume, _, told)| format!("volume {} {told}", volume.name)).collect();
     let message = format!("in {}, {}", definition.name(), listed(&told));
     fail(message, json!({"volumes": volumes, "usedBy": users(definition)})).verdict()
 }
 
-/// The services that mount the file system, and what is open about one mount of it.
-fn problem<'e>(definition: Node<'e, TaskDefinition>, mounted: &'e EfsVolumeConfiguration) -> (BTreeSet<&'e str>, Option<String>) {
+/// What is open about one mount of a file system.
+fn problem(definition: Node<'_, TaskDefinition>, mounted: &EfsVolumeConfiguration) -> Option<String> {
     let id = mounted.file_system_id.as_str();
-    let services: BTreeSet<&str> =
-        definition.mounting(id).flat_map(Node::<'e, TaskDefinition>::services).map(|service| service.data().service_arn.as_str()).collect();
     let authorization = mounted.authorization_config.as_ref();
     let has_point = authorization.and_then(|one| one.access_point_id.as_deref()).is_some_and(|point| !point.is_empty());
     let at_root = mounted.root_directory.as_deref().is_none_or(|root| root.split('/').all(str::is_empty));
     let by_iam = authorization.and_then(|one| one.iam.as_deref()) == Some("ENABLED");
-    let told = if !has_point && at_root {
-        Some(format!("mounts all of {id}"))
-    } else if !by_iam && services.len() > 1 {
-        Some(format!("mounts {id} without IAM authorization, as {} services mount it", services.len()))
-    } else {
-        None
-    };
-    (services, told)
+    if !has_point && at_root {
+        return Some(format!("mounts all of {id}"));
+    }
+    let services = definition.services_mounting_count(id);
+    (!by_iam && services > 1).then(|| format!("mounts {id} without IAM authorization, as {services} services mount it"))
 }
 
 #[cfg(test)]

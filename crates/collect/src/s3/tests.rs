@@ -96,3 +96,14 @@ async fn without_names_nothing_is_asked() {
     assert!(read(&replay, &Api::in_test(), &[]).await.is_empty());
     assert_eq!(replay.requests(), []);
 }
+
+#[tokio::test]
+async fn the_bucket_of_a_load_balancers_logs_is_named_as_well() {
+    let (replay, mut inventory) = (answering(), Inventory::default());
+    let attributes = json!([{"Key": "access_logs.s3.bucket", "Value": "env"}, {"Key": "connection_logs.s3.bucket", "Value": ""}]);
+    let balancer = serde_json::from_value(json!({"LoadBalancerArn": "lb", "Attributes": {"known": attributes}})).unwrap();
+    inventory.push::<plimsoll_model::aws::elasticloadbalancing::LoadBalancer>(&"111111111111".into(), &"eu-west-3".into(), balancer);
+    let found = collect(&Api::in_test(), |_| replay.wire(&SERVICE), &replay.wire(&CONTROL), &inventory).await;
+    let names: Vec<&str> = found.buckets.iter().map(|bucket| bucket.data.name.as_str()).collect();
+    assert_eq!(names, ["env"]);
+}
