@@ -57,11 +57,7 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, containers: &Inventory) -> I
         api.or_gap(answer).flatten().and_then(|answer: Described| answer.certificate_authority)
     });
     let authorities: Vec<Option<CertificateAuthority>> = reads.buffer_unordered(AT_ONCE).collect().await;
-    let mut found = Inventory::default();
-    for authority in authorities.into_iter().flatten() {
-        found.push(api.account(), api.region(), authority);
-    }
-    found
+    api.found(authorities.into_iter().flatten())
 }
 
 /// The authorities of this Region that deployments name.

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures::future::BoxFuture;
-use plimsoll_model::{AccountId, Gap, Region, Seen};
+use plimsoll_model::{AccountId, Gap, Holds, Inventory, Region, Seen};
 use plimsoll_secrets::Detector;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
@@ -149,7 +149,7 @@ impl Api {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let answer = self.call(operation, request);
-        Box::pin(async move { answer.await.map_err(|gap| Gap { resource: Some(resource.to_owned()), ..gap }) })
+        Box::pin(async move { answer.await.about(resource) })
     }
 
     /// Reads a listing to its end. Pages that came before a failure have been handed to `each`; the caller records the
@@ -189,6 +189,29 @@ impl Api {
     /// Keeps a value, or records why there is none.
     pub(crate) fn or_gap<T>(&self, result: Result<T, Gap>) -> Option<T> {
         result.map_err(|gap| self.gap(gap)).ok()
+    }
+
+    /// The outcome as the value of a field. A gap is recorded too, so that the scan's end names it; but what was not asked
+    /// on purpose is no hole in the scan.
+    pub(crate) fn noted<T>(&self, result: Result<T, Gap>) -> Seen<T> {
+        if let Err(gap) = &result
+            && gap.code != Gap::NOT_COLLECTED
+        {
+            self.gap(gap.clone());
+        }
+        result.seen()
+    }
+
+    /// Resources of this place.
+    pub(crate) fn found<T>(&self, resources: impl IntoIterator<Item = T>) -> Inventory
+    where
+        Inventory: Holds<T>,
+    {
+        let mut found = Inventory::default();
+        for resource in resources {
+            found.push(self.account(), self.region(), resource);
+        }
+        found
     }
 
     /// A gap of this place for something that was deliberately not asked.
@@ -302,6 +325,9 @@ pub(crate) trait Outcome<T>: Sized {
     /// Takes an error code for the answer "there is none": that is knowledge, not a gap.
     fn absent_on(self, code: &str) -> Result<Option<T>, Gap>;
 
+    /// Names the resource that was asked about, where the gap does not.
+    fn about(self, resource: &str) -> Result<T, Gap>;
+
     /// The outcome as the value of a field.
     fn seen(self) -> Seen<T>;
 }
@@ -313,6 +339,10 @@ impl<T> Outcome<T> for Result<T, Gap> {
             Err(gap) if gap.code == code => Ok(None),
             Err(gap) => Err(gap),
         }
+    }
+
+    fn about(self, resource: &str) -> Result<T, Gap> {
+        self.map_err(|gap| Gap { resource: Some(resource.to_owned()), ..gap })
     }
 
     fn seen(self) -> Seen<T> {

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::api::{Api, Operation, Outcome};
+use crate::api::{Api, Operation};
 use crate::screen;
 use crate::wire::{Ask, Protocol, Reach, Service, Token, Wire};
 
@@ -116,13 +116,8 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, inventory: &Inventory) -> In
 async fn with_refreshes(api: &Api, wire: &Wire, mut group: AutoScalingGroup) -> AutoScalingGroup {
     let ask = Ask::members(json!({"AutoScalingGroupName": group.auto_scaling_group_name, "MaxRecords": REFRESHES}));
     let answer = wire.ask_on::<RefreshesPage>(api, &DESCRIBE_INSTANCE_REFRESHES, &group.auto_scaling_group_arn, ask).await;
-    if let Err(gap) = &answer {
-        api.gap(gap.clone());
-    }
-    group.instance_refreshes = answer.map(|page| page.instance_refreshes).seen();
-    for tag in &mut group.tags {
-        tag.value = screen::tag_value(api.detector(), &tag.key, std::mem::take(&mut tag.value));
-    }
+    group.instance_refreshes = api.noted(answer.map(|page| page.instance_refreshes));
+    screen::tags(api.detector(), &mut group.tags);
     group
 }
 

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use plimsoll_model::aws::cloudtrail::{
     AdvancedEventSelector, EventDataStore, KeyEvent, KeyEvents, Selectors, Trail, TrailStatus, record_all_management,
 };
-use plimsoll_model::{Arn, Gap, Inventory, Region};
+use plimsoll_model::{Arn, Inventory, Region};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -175,11 +175,8 @@ async fn details(api: &Api, wire: &Wire, in_region: &impl Fn(&str) -> Wire, mut 
     let status = wire.ask_on::<TrailStatus>(api, &GET_TRAIL_STATUS, &arn, Ask::members(json!({"Name": arn})));
     let selectors = home.ask_on::<Selectors>(api, &GET_EVENT_SELECTORS, &arn, Ask::members(json!({"TrailName": arn})));
     let (status, selectors) = join!(status, selectors);
-    for gap in [status.as_ref().err(), selectors.as_ref().err()].into_iter().flatten() {
-        api.gap(gap.clone());
-    }
-    trail.status = status.seen();
-    trail.selectors = selectors.seen();
+    trail.status = api.noted(status);
+    trail.selectors = api.noted(selectors);
     trail
 }
 
@@ -224,13 +221,10 @@ async fn lookups(api: &Api, wire: &Wire, containers: &Inventory) -> Inventory {
         let pages = wire.pages_up_to(api, &LOOKUP_EVENTS, Token::NEXT_CAPITAL, EVENT_PAGES, Ask::members(ask), |page: Events| {
             events.extend(page.events.into_iter().map(key_event));
         });
-        let answer = pages.await.map_err(|gap| Gap { resource: Some(key.to_owned()), ..gap });
-        if let Err(gap) = &answer {
-            api.gap(gap.clone());
-        }
+        let answer = pages.await.about(key);
         let complete = answer.as_ref().is_ok_and(|all| *all);
         let since = Timestamp::from_second(since.as_second()).ok();
-        let events = answer.map(|_| events).seen();
+        let events = api.noted(answer.map(|_| events));
         found.push(api.account(), api.region(), KeyEvents { key_arn: key.to_owned(), since, complete, events });
     }
     found

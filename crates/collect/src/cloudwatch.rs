@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::api::{Api, Operation, Outcome};
+use crate::api::{Api, Operation};
 use crate::logs;
 use crate::wire::{Ask, Protocol, Reach, Service, Wire};
 
@@ -54,10 +54,7 @@ pub(crate) async fn collect(api: &Api, in_region: impl Fn(&str) -> Wire, log_gro
             let metric = format!("{namespace}/{name}");
             let ask = Ask::members(json!({"Namespace": namespace, "MetricName": name}));
             let answer: Result<Alarms, Gap> = wire.ask_on(api, &DESCRIBE_ALARMS_FOR_METRIC, &metric, ask).await;
-            if let Err(gap) = &answer {
-                api.gap(gap.clone());
-            }
-            let alarms = answer.map(|answer| answer.metric_alarms).seen();
+            let alarms = api.noted(answer.map(|answer| answer.metric_alarms));
             (region, MetricAlarms { metric, metric_name: name.to_owned(), namespace: namespace.to_owned(), alarms })
         }
     });

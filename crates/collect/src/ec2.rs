@@ -212,12 +212,12 @@ pub(crate) async fn defaults(api: &Api, client: &Client, ecs: &Inventory) -> Inv
         api.call(&GET_EBS_ENCRYPTION_BY_DEFAULT, client.get_ebs_encryption_by_default().send()),
         api.call(&GET_EBS_DEFAULT_KMS_KEY_ID, client.get_ebs_default_kms_key_id().send()),
     );
-    let ebs_encryption_by_default = match noted(api, by_default.map(|answer| answer.ebs_encryption_by_default)) {
+    let ebs_encryption_by_default = match api.noted(by_default.map(|answer| answer.ebs_encryption_by_default)) {
         Seen::Known(Some(on)) => Seen::Known(on),
         Seen::Known(None) => Seen::default(),
         Seen::Unseen(gap) => Seen::Unseen(gap),
     };
-    let ebs_default_kms_key_id = noted(api, key.map(|answer| answer.kms_key_id));
+    let ebs_default_kms_key_id = api.noted(key.map(|answer| answer.kms_key_id));
     let defaults = ec2::EbsEncryptionDefaults { ebs_encryption_by_default, ebs_default_kms_key_id };
     inventory.push(api.account(), api.region(), defaults);
     inventory
@@ -236,7 +236,7 @@ async fn block_public_access(api: &Api, client: &Client) -> Inventory {
     let not_asked = api.not_asked(&DESCRIBE_VPC_BLOCK_PUBLIC_ACCESS_EXCLUSIONS, None, "nothing is blocked");
     let mut options = convert::block_public_access(options, not_asked);
     if options.internet_gateway_block_mode.as_deref().is_some_and(|mode| mode != "off") {
-        options.exclusions = noted(api, exclusions(api, client).await);
+        options.exclusions = api.noted(exclusions(api, client).await);
     }
     inventory.push(api.account(), api.region(), options);
     inventory
@@ -280,7 +280,7 @@ async fn prefix_list_entries(api: &Api, client: &Client, inventory: &mut Invento
             let wanted = referred.contains(&list.prefix_list_id);
             async move {
                 list.entries = if wanted {
-                    noted(api, entries(api, client, &list.prefix_list_id).await)
+                    api.noted(entries(api, client, &list.prefix_list_id).await)
                 } else {
                     let id = Some(list.prefix_list_id.as_str());
                     api.not_asked(&GET_MANAGED_PREFIX_LIST_ENTRIES, id, "no rule or route refers to it").into()
@@ -297,7 +297,7 @@ async fn entries(api: &Api, client: &Client, prefix_list_id: &str) -> Result<Vec
     let listing = api.pages(&GET_MANAGED_PREFIX_LIST_ENTRIES, pages, |page| {
         found.extend(page.entries.into_iter().flatten().map(convert::prefix_list_entry));
     });
-    listing.await.map_err(|gap| Gap { resource: Some(prefix_list_id.to_owned()), ..gap })?;
+    listing.await.about(prefix_list_id)?;
     Ok(found)
 }
 
@@ -321,11 +321,6 @@ where
     });
     let complete = api.or_gap(listing.await).is_some();
     (inventory, complete)
-}
-
-/// The outcome as the value of a field; a gap is recorded too, so that the scan's end names it.
-fn noted<T>(api: &Api, outcome: Result<T, Gap>) -> Seen<T> {
-    outcome.inspect_err(|gap| api.gap(gap.clone())).seen()
 }
 
 fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Filter {

@@ -245,10 +245,10 @@ impl Ecr<'_> {
         };
         let (scanning, policy, signing, rules) = join!(scanning, policy, signing, rules);
         Registry {
-            scanning_configuration: self.seen(scanning),
-            policy: self.seen(policy),
-            signing_configuration: self.seen(signing),
-            pull_through_cache_rules: self.seen(rules),
+            scanning_configuration: self.api.noted(scanning),
+            policy: self.api.noted(policy),
+            signing_configuration: self.api.noted(signing),
+            pull_through_cache_rules: self.api.noted(rules),
         }
     }
 
@@ -272,7 +272,7 @@ impl Ecr<'_> {
                         let reason = failure.failure_reason.as_deref().unwrap_or("ECR gave no reason");
                         let arn = self.repository_arn(&failure.repository_name);
                         let operation = &BATCH_GET_REPOSITORY_SCANNING_CONFIGURATION;
-                        self.seen(Err(self.api.failed(operation, &arn, code.unwrap_or("Failure"), reason)))
+                        self.api.noted(Err(self.api.failed(operation, &arn, code.unwrap_or("Failure"), reason)))
                     }
                 };
                 (failure.repository_name, seen)
@@ -293,8 +293,8 @@ impl Ecr<'_> {
             self.images(&name, &arn, used, depth)
         );
         let (summary, images) = images;
-        repository.policy = self.seen(policy);
-        repository.lifecycle_policy = self.seen(lifecycle);
+        repository.policy = self.api.noted(policy);
+        repository.lifecycle_policy = self.api.noted(lifecycle);
         // Its gap was recorded where it came about.
         repository.images = summary;
         let mut found = Inventory::default();
@@ -438,7 +438,7 @@ impl Ecr<'_> {
             (None, Some(gap)) if !listing.is_cut() => gap.clone().into(),
             (None, Some(_)) => {
                 let asked = self.describe(name, &arn, json!({"imageDigest": digest})).await;
-                self.seen(asked.map(|image| image.map(|image| image.detail)))
+                self.api.noted(asked.map(|image| image.map(|image| image.detail)))
             }
         };
         if matches!(image.image_detail, Seen::Known(None)) {
@@ -452,7 +452,7 @@ impl Ecr<'_> {
         let (contents, signatures) = join!(self.contents(name, digest, &arn), async {
             if wanted.runs {
                 let (referrers, statuses) = join!(self.referrers(name, digest, &arn), self.signing_statuses(name, digest, &arn));
-                (self.seen(referrers), self.seen(statuses))
+                (self.api.noted(referrers), self.api.noted(statuses))
             } else {
                 let why = "nothing is known to run it";
                 let gap = |operation| self.api.not_asked(operation, Some(&arn), why);
@@ -462,7 +462,7 @@ impl Ecr<'_> {
         (image.referrers, image.signing_statuses) = signatures;
         image.signature_tags = listing.signature_tags(digest);
         image.superseded_by = listing.superseded_by(digest);
-        image.contents = self.seen(contents);
+        image.contents = self.api.noted(contents);
 
         let is_index = match image.contents.known() {
             Ok(contents) => contents.is_index(),
@@ -475,7 +475,7 @@ impl Ecr<'_> {
         if is_index {
             image.scan = self.api.not_asked(&DESCRIBE_IMAGE_SCAN_FINDINGS, Some(&arn), "an index is scanned by its images").into();
         } else {
-            image.scan = self.seen(self.scan(name, digest, &arn).await);
+            image.scan = self.api.noted(self.scan(name, digest, &arn).await);
         }
         let parts: Vec<_> = parts.into_iter().map(|part| self.part(name, repository, part, listing)).collect();
         let mut images: Vec<Image> = stream::iter(parts).buffer_unordered(IMAGES_AT_ONCE).collect().await;
@@ -488,15 +488,15 @@ impl Ecr<'_> {
         let mut image = Image::of(name, repository, &digest);
         let arn = image.image_arn.clone();
         let (contents, scan) = join!(self.contents(name, &digest, &arn), self.scan(name, &digest, &arn));
-        image.contents = self.seen(contents);
-        image.scan = self.seen(scan);
+        image.contents = self.api.noted(contents);
+        image.scan = self.api.noted(scan);
         image.image_detail = match (listing.images.get(&digest), &listing.missing) {
             (Some(detail), _) => Seen::Known(Some(detail.clone())),
             (None, None) => Seen::Known(None),
             (None, Some(gap)) if !listing.is_cut() => gap.clone().into(),
             (None, Some(_)) => {
                 let asked = self.describe(name, &arn, json!({"imageDigest": digest})).await;
-                self.seen(asked.map(|image| image.map(|image| image.detail)))
+                self.api.noted(asked.map(|image| image.map(|image| image.detail)))
             }
         };
         let gap = |operation| self.api.not_asked(operation, Some(&arn), "it is asked of the index");
@@ -515,7 +515,7 @@ impl Ecr<'_> {
             referrers.extend(page.referrers);
         });
         // A listing, but one of this image.
-        let whole = pages.await.map_err(|gap| Gap { resource: Some(arn.to_owned()), ..gap })?;
+        let whole = pages.await.about(arn)?;
         if whole || !referrers.is_empty() {
             return Ok(referrers);
         }
@@ -526,16 +526,6 @@ impl Ecr<'_> {
         let ask = json!({"repositoryName": name, "imageId": {"imageDigest": digest}});
         let answer: SigningStatuses = self.wire.ask_on(self.api, &DESCRIBE_IMAGE_SIGNING_STATUS, arn, Ask::members(ask)).await?;
         Ok(answer.signing_statuses)
-    }
-
-    /// Keeps the outcome as the value of a field, and records a gap that is a hole in the scan.
-    fn seen<T>(&self, outcome: Result<T, Gap>) -> Seen<T> {
-        if let Err(gap) = &outcome
-            && gap.code != Gap::NOT_COLLECTED
-        {
-            self.api.gap(gap.clone());
-        }
-        outcome.seen()
     }
 
     fn repository_arn(&self, name: &str) -> String {

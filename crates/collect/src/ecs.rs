@@ -480,12 +480,7 @@ fn in_batches<F: Future>(
 }
 
 async fn gather(parts: impl Stream<Item = Inventory>) -> Inventory {
-    parts
-        .fold(Inventory::default(), |mut all, one| {
-            all.absorb(one);
-            ready(all)
-        })
-        .await
+    parts.collect().await
 }
 
 /// The revisions in use that were not read yet.

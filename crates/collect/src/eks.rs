@@ -17,7 +17,7 @@ use plimsoll_model::aws::eks::{
     AccessEntry, Addon, AddonVersion, AssociatedAccessPolicy, Cluster, ClusterVersion, FargateProfile, IdentityProviderConfig, Insight,
     Nodegroup, PodIdentityAssociation,
 };
-use plimsoll_model::{Gap, Holds, Inventory, partition_of};
+use plimsoll_model::{Holds, Inventory, partition_of};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -130,12 +130,7 @@ pub(crate) async fn collect(api: &Api, wire: &Wire) -> (Inventory, bool) {
     }
     let eks = Eks { api, wire };
     let clusters = stream::iter(&names).map(|name| eks.cluster(name)).buffer_unordered(CLUSTERS_AT_ONCE);
-    let mut found = clusters
-        .fold(Inventory::default(), |mut all, one| async {
-            all.absorb(one);
-            all
-        })
-        .await;
+    let mut found: Inventory = clusters.collect().await;
     let (versions, addon_versions) = join!(eks.cluster_versions(&found), eks.addon_versions(&found));
     found.absorb(versions);
     found.absorb(addon_versions);
@@ -233,15 +228,12 @@ impl Eks<'_> {
                 let ask = Ask::get(&["clusters", cluster, "access-entries", &principal, "access-policies"]).query("maxResults", PAGE);
                 let each = |page: AccessPolicies| policies.extend(page.associated_access_policies);
                 let listing = self.wire.pages(self.api, &LIST_ASSOCIATED_ACCESS_POLICIES, Token::NEXT, ask, each).await;
-                listing.map(|()| policies).map_err(|gap| Gap { resource: Some(arn.clone()), ..gap })
+                listing.map(|()| policies).about(&arn)
             };
             let (answer, policies) = join!(self.describe::<DescribedAccessEntry>(&DESCRIBE_ACCESS_ENTRY, arn.clone(), ask), policies);
             let mut entry = answer?.access_entry;
             self.screen(&mut entry.tags);
-            if let Err(gap) = &policies {
-                self.api.gap(gap.clone());
-            }
-            entry.associated_access_policies = policies.seen();
+            entry.associated_access_policies = self.api.noted(policies);
             Some(entry)
         });
         self.all(described.await)
@@ -314,7 +306,7 @@ impl Eks<'_> {
                 .pages(self.api, &DESCRIBE_ADDON_VERSIONS, Token::NEXT, ask.query("maxResults", PAGE), each)
                 .await
                 .absent_on(NOT_FOUND);
-            self.api.or_gap(listing.map_err(|gap| Gap { resource: Some(id.clone()), ..gap }))??;
+            self.api.or_gap(listing.about(&id))??;
             // Pages repeat the add-on with more of its versions.
             let mut info = infos.into_iter().reduce(|mut all, more| {
                 all.addon_versions.extend(more.addon_versions);
@@ -336,7 +328,7 @@ impl Eks<'_> {
         let mut found = Vec::new();
         let listing = self.wire.pages(self.api, operation, Token::NEXT, ask, |page| found.extend(items(page))).await;
         // A cluster may be deleted while it is read.
-        let listing = listing.absent_on(NOT_FOUND).map_err(|gap| Gap { resource: Some(self.arn(cluster)), ..gap });
+        let listing = listing.absent_on(NOT_FOUND).about(&self.arn(cluster));
         self.api.or_gap(listing);
         found
     }

@@ -119,11 +119,7 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, containers: &Inventory) -> I
     let ids: BTreeSet<&str> = mounted.map(|volume| volume.file_system_id.as_str()).collect();
     let read = stream::iter(ids).map(|id| file_system(api, wire, id)).buffer_unordered(AT_ONCE);
     let read: Vec<Option<FileSystem>> = read.collect().await;
-    let mut found = Inventory::default();
-    for file_system in read.into_iter().flatten() {
-        found.push(api.account(), api.region(), file_system);
-    }
-    found
+    api.found(read.into_iter().flatten())
 }
 
 async fn file_system(api: &Api, wire: &Wire, id: &str) -> Option<FileSystem> {
@@ -131,24 +127,19 @@ async fn file_system(api: &Api, wire: &Wire, id: &str) -> Option<FileSystem> {
     let described = wire.ask_on::<FileSystems>(api, &DESCRIBE_FILE_SYSTEMS, id, ask).await.absent_on("FileSystemNotFound");
     let described = api.or_gap(described)??;
     let mut file_system = described.file_systems.into_iter().next()?;
-    for tag in &mut file_system.tags {
-        tag.value = screen::tag_value(api.detector(), &tag.key, std::mem::take(&mut tag.value));
-    }
+    screen::tags(api.detector(), &mut file_system.tags);
     let (mount_targets, access_points, policy) = join!(mount_targets(api, wire, id), access_points(api, wire, id), policy(api, wire, id));
-    for gap in [mount_targets.as_ref().err(), access_points.as_ref().err(), policy.as_ref().err()].into_iter().flatten() {
-        api.gap(gap.clone());
-    }
-    file_system.mount_targets = mount_targets.seen();
-    file_system.access_points = access_points.seen();
-    file_system.policy = policy.seen();
+    file_system.mount_targets = api.noted(mount_targets);
+    file_system.access_points = api.noted(access_points);
+    file_system.policy = api.noted(policy);
     Some(file_system)
 }
 
 async fn mount_targets(api: &Api, wire: &Wire, id: &str) -> Result<Vec<MountTarget>, Gap> {
     let mut targets = Vec::new();
     let ask = Ask::get(&[VERSION, "mount-targets"]).query("FileSystemId", id).query("MaxItems", "100");
-    let listing = wire.pages(api, &DESCRIBE_MOUNT_TARGETS, MARKER, ask, |page: MountTargets| targets.extend(page.mount_targets));
-    listing.await.map_err(|gap| Gap { resource: Some(id.to_owned()), ..gap })?;
+    let each = |page: MountTargets| targets.extend(page.mount_targets);
+    wire.pages(api, &DESCRIBE_MOUNT_TARGETS, MARKER, ask, each).await.about(id)?;
     let targets = stream::iter(targets).map(|target| with_security_groups(api, wire, target)).buffered(AT_ONCE);
     Ok(targets.collect().await)
 }
@@ -157,19 +148,15 @@ async fn with_security_groups(api: &Api, wire: &Wire, mut target: MountTarget) -
     let id = target.mount_target_id.clone();
     let ask = Ask::get(&[VERSION, "mount-targets", &id, "security-groups"]);
     let answer = wire.ask_on::<SecurityGroups>(api, &DESCRIBE_MOUNT_TARGET_SECURITY_GROUPS, &id, ask).await;
-    if let Err(gap) = &answer {
-        api.gap(gap.clone());
-    }
-    target.security_groups = answer.map(|answer| answer.security_groups).seen();
+    target.security_groups = api.noted(answer.map(|answer| answer.security_groups));
     target
 }
 
 async fn access_points(api: &Api, wire: &Wire, id: &str) -> Result<Vec<AccessPoint>, Gap> {
     let mut points = Vec::new();
     let ask = Ask::get(&[VERSION, "access-points"]).query("FileSystemId", id).query("MaxResults", "100");
-    let listing =
-        wire.pages(api, &DESCRIBE_ACCESS_POINTS, Token::NEXT_CAPITAL, ask, |page: AccessPoints| points.extend(page.access_points));
-    listing.await.map_err(|gap| Gap { resource: Some(id.to_owned()), ..gap })?;
+    let each = |page: AccessPoints| points.extend(page.access_points);
+    wire.pages(api, &DESCRIBE_ACCESS_POINTS, Token::NEXT_CAPITAL, ask, each).await.about(id)?;
     Ok(points)
 }
 

@@ -239,19 +239,10 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, containers: &Inventory) -> I
         }
     }
 
-    let mut found = Inventory::default();
-    for balancer in load_balancers.into_values() {
-        found.push(api.account(), api.region(), balancer);
-    }
-    for group in target_groups.into_values() {
-        found.push(api.account(), api.region(), group);
-    }
-    for listener in all_listeners.into_values() {
-        found.push(api.account(), api.region(), listener);
-    }
-    for policy in policies {
-        found.push(api.account(), api.region(), policy);
-    }
+    let mut found = api.found(load_balancers.into_values());
+    found.absorb(api.found(target_groups.into_values()));
+    found.absorb(api.found(all_listeners.into_values()));
+    found.absorb(api.found(policies));
     found
 }
 
@@ -304,7 +295,7 @@ impl Reader<'_> {
             let ask = Ask::members(json!({"TargetGroupArn": arn}));
             let health = self.wire.ask_on(self.api, &DESCRIBE_TARGET_HEALTH, &arn, ask).await.absent_on("TargetGroupNotFound");
             let health = health.map(|health: Option<Health>| health.unwrap_or_default().target_health_descriptions);
-            (arn, self.noted(health))
+            (arn, self.api.noted(health))
         });
         reads.buffer_unordered(AT_ONCE).collect().await
     }
@@ -322,7 +313,7 @@ impl Reader<'_> {
             for listener in &mut listeners {
                 listener.rules =
                     // Only application load balancers have rules.
-                    if has_rules { self.noted(self.rules(&listener.listener_arn).await) } else { Seen::Known(Vec::new()) };
+                    if has_rules { self.api.noted(self.rules(&listener.listener_arn).await) } else { Seen::Known(Vec::new()) };
             }
             (arn, Ok(listeners))
         });
@@ -336,7 +327,7 @@ impl Reader<'_> {
             found.extend(page.listeners);
         });
         // One that was deleted meanwhile has no listeners.
-        listing.await.absent_on("LoadBalancerNotFound").map_err(|gap| on(gap, balancer))?;
+        listing.await.absent_on("LoadBalancerNotFound").about(balancer)?;
         Ok(found)
     }
 
@@ -344,7 +335,7 @@ impl Reader<'_> {
         let mut found = Vec::new();
         let ask = Ask::members(json!({"ListenerArn": listener, "PageSize": PAGE}));
         let listing = self.wire.pages(self.api, &DESCRIBE_RULES, Token::MARKER, ask, |page: RulesPage| found.extend(page.rules));
-        listing.await.absent_on("ListenerNotFound").map_err(|gap| on(gap, listener))?;
+        listing.await.absent_on("ListenerNotFound").about(listener)?;
         for rule in &mut found {
             self.screen(rule);
         }
@@ -377,7 +368,7 @@ impl Reader<'_> {
                 }
                 attributes
             });
-            (arn, self.noted(attributes))
+            (arn, self.api.noted(attributes))
         });
         reads.buffer_unordered(AT_ONCE).collect().await
     }
@@ -430,25 +421,11 @@ impl Reader<'_> {
         let answer: Tags = self.wire.ask(self.api, &DESCRIBE_TAGS, ask).await?;
         let screened = answer.tag_descriptions.into_iter().map(|description| {
             let mut tags = description.tags;
-            for tag in &mut tags {
-                tag.value = screen::tag_value(self.api.detector(), &tag.key, std::mem::take(&mut tag.value));
-            }
+            screen::tags(self.api.detector(), &mut tags);
             (description.resource_arn, Seen::Known(tags))
         });
         Ok(screened.collect())
     }
-
-    fn noted<T>(&self, result: Result<T, Gap>) -> Seen<T> {
-        if let Err(gap) = &result {
-            self.api.gap(gap.clone());
-        }
-        result.seen()
-    }
-}
-
-/// The gap of a listing about one resource.
-fn on(gap: Gap, resource: &str) -> Gap {
-    Gap { resource: Some(resource.to_owned()), ..gap }
 }
 
 /// Target groups that services and task sets register their tasks with.

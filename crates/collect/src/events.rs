@@ -100,11 +100,7 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, containers: &Inventory) -> I
         // Every account has this one.
         buses.push("default".to_owned());
     }
-    let read: Vec<Inventory> = stream::iter(buses).map(|bus| rules(api, wire, containers, bus)).buffer_unordered(AT_ONCE).collect().await;
-    read.into_iter().fold(Inventory::default(), |mut all, one| {
-        all.absorb(one);
-        all
-    })
+    stream::iter(buses).map(|bus| rules(api, wire, containers, bus)).buffer_unordered(AT_ONCE).collect().await
 }
 
 async fn rules(api: &Api, wire: &Wire, containers: &Inventory, bus: String) -> Inventory {
@@ -116,11 +112,7 @@ async fn rules(api: &Api, wire: &Wire, containers: &Inventory, bus: String) -> I
     rules.retain(|rule| starting.contains(&rule.name) || rule.event_pattern.as_deref().is_some_and(watches));
     let rules = stream::iter(rules).map(|rule| with_targets(api, wire, rule)).buffer_unordered(AT_ONCE);
     let rules: Vec<Rule> = rules.collect().await;
-    let mut found = Inventory::default();
-    for rule in rules {
-        found.push(api.account(), api.region(), rule);
-    }
-    found
+    api.found(rules)
 }
 
 /// The names of the rules that have a cluster for a target.
@@ -141,12 +133,9 @@ async fn starting(api: &Api, wire: &Wire, containers: &Inventory, bus: &str) -> 
 async fn with_targets(api: &Api, wire: &Wire, mut rule: Rule) -> Rule {
     let mut targets = Vec::new();
     let ask = Ask::members(json!({"Rule": rule.name, "EventBusName": rule.event_bus_name, "Limit": PAGE}));
-    let listing = wire.pages(api, &LIST_TARGETS_BY_RULE, Token::NEXT_CAPITAL, ask, |page: Targets| targets.extend(page.targets)).await;
-    let listing = listing.map_err(|gap| plimsoll_model::Gap { resource: Some(rule.arn.clone()), ..gap });
-    if let Err(gap) = &listing {
-        api.gap(gap.clone());
-    }
-    rule.targets = listing.map(|()| targets).seen();
+    let each = |page: Targets| targets.extend(page.targets);
+    let listing = wire.pages(api, &LIST_TARGETS_BY_RULE, Token::NEXT_CAPITAL, ask, each).await.about(&rule.arn);
+    rule.targets = api.noted(listing.map(|()| targets));
     rule
 }
 

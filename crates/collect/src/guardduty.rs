@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::{Api, Operation, Outcome};
+use crate::api::{Api, Operation};
 use crate::screen;
 use crate::wire::{Ask, Protocol, Reach, Service, Token, Wire};
 
@@ -109,17 +109,15 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, containers: &Inventory) -> I
     let mut found = Inventory::default();
     for id in ids {
         let configuration = wire.ask_on::<DetectorConfiguration>(api, &GET_DETECTOR, &id, Ask::get(&["detector", &id])).await;
-        if let Err(gap) = &configuration {
-            api.gap(gap.clone());
-        }
+        let configuration = api.noted(configuration);
         // What it covers is asked unless it is known that it watches nothing.
-        if configuration.as_ref().is_ok_and(|known| !known.watches_processes()) {
+        if configuration.known().is_ok_and(|known| !known.watches_processes()) {
             tracing::debug!(detector = id, "no runtime monitoring");
         } else {
             coverage(api, wire, &id, &mut found).await;
         }
         findings(api, wire, &id, containers, &mut found).await;
-        found.push(api.account(), api.region(), Detector { detector_id: id, configuration: configuration.seen() });
+        found.push(api.account(), api.region(), Detector { detector_id: id, configuration });
     }
     found
 }

@@ -133,11 +133,7 @@ pub(crate) async fn collect(api: &Api, client: &Client, listing: &Listing, inven
             Entry::Occupied(mut entry) => merge(entry.get_mut(), key),
         }
     }
-    let mut found = Inventory::default();
-    for key in keys.into_values() {
-        found.push(api.account(), api.region(), key);
-    }
-    found
+    api.found(keys.into_values())
 }
 
 impl Listing {
@@ -304,19 +300,13 @@ async fn describe(api: &Api, client: &Client, id: String, wanted: Wanted<'_>) ->
         }
     };
     let (policy, rotation) = join!(policy, rotation);
-    for gap in [metadata.as_ref().err(), policy.as_ref().err(), rotation.as_ref().err()].into_iter().flatten() {
-        // What was not asked on purpose is no hole in the scan.
-        if gap.code != Gap::NOT_COLLECTED {
-            api.gap(gap.clone());
-        }
-    }
     let key_id = known.map(|key| key.arn.clone()).filter(|arn| !arn.is_empty()).unwrap_or(id);
     Some(Key {
         key_id,
         referred_to_as,
-        key_metadata: metadata.seen(),
-        policy: policy.seen(),
-        rotation: rotation.seen(),
+        key_metadata: api.noted(metadata),
+        policy: api.noted(policy),
+        rotation: api.noted(rotation),
         aliases: Vec::new(),
     })
 }

@@ -127,28 +127,27 @@ impl Default for Settings {
 
 /// Reads the accounts. What cannot be read becomes a gap; an error means that nothing could be.
 pub async fn collect(settings: &Settings, interrupt: Interrupt) -> Result<Inventory, CollectError> {
-    regions::check_names(&settings.regions)?;
-    settings.accounts.check()?;
     let _attention = interrupt.attention();
-    let session = tokio::select! {
-        biased;
-        () = interrupt.triggered() => return Err(CollectError::Interrupted),
-        session = session::Session::load(settings) => session,
-    };
+    let session = session(settings, &interrupt).await?;
     scan::scan(&session, settings, &interrupt).await
 }
 
 /// Finds out what an identity may read, with one small request for each operation.
 pub async fn examine(settings: &Settings, interrupt: Interrupt) -> Result<Examination, CollectError> {
+    let _attention = interrupt.attention();
+    let session = session(settings, &interrupt).await?;
+    scan::examine(&session, settings, &interrupt).await
+}
+
+/// Refuses settings that cannot be meant, then resolves the others.
+async fn session(settings: &Settings, interrupt: &Interrupt) -> Result<session::Session, CollectError> {
     regions::check_names(&settings.regions)?;
     settings.accounts.check()?;
-    let _attention = interrupt.attention();
-    let session = tokio::select! {
+    tokio::select! {
         biased;
-        () = interrupt.triggered() => return Err(CollectError::Interrupted),
-        session = session::Session::load(settings) => session,
-    };
-    scan::examine(&session, settings, &interrupt).await
+        () = interrupt.triggered() => Err(CollectError::Interrupted),
+        session = session::Session::load(settings) => Ok(session),
+    }
 }
 
 /// Every operation that plimsoll may call. The guard refuses all others.

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, join, stream};
 use plimsoll_model::aws::logs::{LogGroup, MetricFilter, SubscriptionFilter};
-use plimsoll_model::{Arn, Gap, Inventory, Region, Seen, partition_of};
+use plimsoll_model::{Arn, Gap, Inventory, Region, partition_of};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -168,7 +168,7 @@ async fn with_filters(api: &Api, wire: &Wire, mut group: LogGroup, used: Use) ->
         let ask = Ask::members(json!({"logGroupName": name, "limit": PAGE}));
         let each = |page: SubscriptionFilters| filters.extend(page.subscription_filters);
         let listing = wire.pages(api, &DESCRIBE_SUBSCRIPTION_FILTERS, Token::NEXT, ask, each).await;
-        named_gap(api, &name, listing.map(|()| filters))
+        api.noted(listing.about(&name).map(|()| filters))
     };
     let metrics = async {
         if !(used.trail || used.control_plane) {
@@ -178,21 +178,12 @@ async fn with_filters(api: &Api, wire: &Wire, mut group: LogGroup, used: Use) ->
         let ask = Ask::members(json!({"logGroupName": name, "limit": PAGE}));
         let each = |page: MetricFilters| filters.extend(page.metric_filters);
         let listing = wire.pages(api, &DESCRIBE_METRIC_FILTERS, Token::NEXT, ask, each).await;
-        named_gap(api, &name, listing.map(|()| filters))
+        api.noted(listing.about(&name).map(|()| filters))
     };
     let (subscriptions, metrics) = join!(subscriptions, metrics);
     group.subscription_filters = subscriptions;
     group.metric_filters = metrics;
     group
-}
-
-/// The value of a field of a group, whose gap names the group and is recorded.
-fn named_gap<T>(api: &Api, name: &str, result: Result<T, Gap>) -> Seen<T> {
-    let result = result.map_err(|gap| Gap { resource: Some(name.to_owned()), ..gap });
-    if let Err(gap) = &result {
-        api.gap(gap.clone());
-    }
-    result.seen()
 }
 
 /// The groups of this account and Region that something names, and for what.

@@ -77,9 +77,5 @@ pub(crate) async fn collect(api: &Api, wire: &Wire) -> Inventory {
         }
     });
     let described: Vec<Firewall> = described.buffer_unordered(AT_ONCE).collect().await;
-    let mut found = Inventory::default();
-    for firewall in described {
-        found.push(api.account(), api.region(), firewall);
-    }
-    found
+    api.found(described)
 }

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::accounts::{AccountFilter, AccountMatch};
-use crate::api::{Api, Operation};
+use crate::api::{Api, Operation, Outcome};
 use crate::error::CollectError;
 use crate::failure::Failure;
 use crate::wire::{Ask, Protocol, Reach, Service, Token, Wire};
@@ -212,11 +212,11 @@ impl Organization<'_> {
             let accounts = self.wire.pages(self.api, &LIST_ACCOUNTS_FOR_PARENT, Token::NEXT_CAPITAL, ask(), |page: AccountsPage| {
                 members.extend(page.accounts.into_iter().map(|account| AccountId::new(&account.id)));
             });
-            accounts.await.map_err(|gap| unlisted(Gap { resource: Some(unit.clone()), ..gap }))?;
+            accounts.await.about(&unit).map_err(unlisted)?;
             let below = self.wire.pages(self.api, &LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, Token::NEXT_CAPITAL, ask(), |page: UnitsPage| {
                 units.extend(page.organizational_units.into_iter().map(|unit| unit.id).filter(|id| seen.insert(id.clone())));
             });
-            below.await.map_err(|gap| unlisted(Gap { resource: Some(unit.clone()), ..gap }))?;
+            below.await.about(&unit).map_err(unlisted)?;
         }
         Ok(members)
     }
@@ -247,7 +247,7 @@ impl Organization<'_> {
         let mut tags = Vec::new();
         let ask = Ask::members(json!({"ResourceId": account}));
         let pages = self.wire.pages(self.api, &LIST_TAGS_FOR_RESOURCE, Token::NEXT_CAPITAL, ask, |page: TagsPage| tags.extend(page.tags));
-        pages.await.map_err(|gap| unlisted(Gap { resource: Some(account.to_string()), ..gap }))?;
+        pages.await.about(account.as_str()).map_err(unlisted)?;
         Ok(tags)
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use futures::join;
 use plimsoll_model::Inventory;
-use plimsoll_model::aws::rds::{DbCluster, DbInstance, Tag};
+use plimsoll_model::aws::rds::{DbCluster, DbInstance};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -84,22 +84,11 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, inventory: &Inventory) -> In
         cluster.db_cluster_members.iter().any(|member| members.contains(member.db_instance_identifier.as_str()))
             || cluster.vpc_security_groups.iter().any(|group| groups.contains(group.vpc_security_group_id.as_str()))
     });
-    let mut found = Inventory::default();
-    for mut cluster in clusters {
-        screened(api, &mut cluster.tag_list);
-        found.push(api.account(), api.region(), cluster);
-    }
-    for mut instance in instances {
-        screened(api, &mut instance.tag_list);
-        found.push(api.account(), api.region(), instance);
-    }
+    let lists = clusters.iter_mut().map(|cluster| &mut cluster.tag_list).chain(instances.iter_mut().map(|one| &mut one.tag_list));
+    lists.for_each(|tags| screen::tags(api.detector(), tags));
+    let mut found = api.found(clusters);
+    found.absorb(api.found(instances));
     found
-}
-
-fn screened(api: &Api, tags: &mut [Tag]) {
-    for tag in tags {
-        tag.value = screen::tag_value(api.detector(), &tag.key, std::mem::take(&mut tag.value));
-    }
 }
 
 /// The VPCs of tasks, services and hosts, as their subnets and interfaces tell.

@@ -72,12 +72,7 @@ pub(crate) async fn collect(api: &Api, wire: &Wire) -> Inventory {
     );
     api.or_gap(listed);
     api.or_gap(listed_logs);
-    let mut found = Inventory::default();
-    for association in firewalls {
-        found.push(api.account(), api.region(), association);
-    }
-    for association in logs {
-        found.push(api.account(), api.region(), association);
-    }
+    let mut found = api.found(firewalls);
+    found.absorb(api.found(logs));
     found
 }

@@ -145,10 +145,7 @@ async fn account_block(api: &Api, control: &Wire) -> AccountPublicAccessBlock {
     let ask = Ask::get(&["v20180820", "configuration", "publicAccessBlock"]).header("x-amz-account-id", api.account().as_str());
     let answer = control.ask::<PublicAccessBlock>(api, &GET_ACCOUNT_PUBLIC_ACCESS_BLOCK, ask).await;
     let answer = answer.absent_on("NoSuchPublicAccessBlockConfiguration");
-    if let Err(gap) = &answer {
-        api.gap(gap.clone());
-    }
-    AccountPublicAccessBlock { configuration: answer.seen() }
+    AccountPublicAccessBlock { configuration: api.noted(answer) }
 }
 
 async fn bucket(api: &Api, wire: &Wire, name: &str, region: Option<&str>) -> Bucket {

@@ -210,12 +210,7 @@ impl Account<'_> {
         let iam = self.session.iam(home);
         let (principals, mut regional) = join!(self.principals(&global, &iam), async {
             let regions = stream::iter(&regions).map(|region| self.region(region));
-            let done = regions.buffer_unordered(REGIONS_AT_ONCE);
-            done.fold(Inventory::default(), |mut all, one| async {
-                all.absorb(one);
-                all
-            })
-            .await
+            regions.buffer_unordered(REGIONS_AT_ONCE).collect::<Inventory>().await
         });
         regional.absorb(principals);
         iam::access_keys(&global, &iam, &mut regional).await;
@@ -247,12 +242,7 @@ impl Account<'_> {
             api.finish();
             stores
         });
-        read.buffer_unordered(REGIONS_AT_ONCE)
-            .fold(Inventory::default(), |mut all, one| async {
-                all.absorb(one);
-                all
-            })
-            .await
+        read.buffer_unordered(REGIONS_AT_ONCE).collect().await
     }
 
     /// Reads a Region: first the listings that tell whether there is anything, the rest where there is.

@@ -12,7 +12,7 @@ use plimsoll_model::{Arn, Inventory};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::api::{Api, Operation, Outcome};
+use crate::api::{Api, Operation};
 use crate::wire::{Ask, Protocol, Reach, Service, Token, Wire};
 
 pub(crate) const SERVICE: Service = Service {
@@ -79,20 +79,13 @@ pub(crate) async fn collect(api: &Api, wire: &Wire) -> Inventory {
     api.or_gap(listing.await);
     let described = stream::iter(schedules).map(|schedule| describe(api, wire, schedule)).buffer_unordered(AT_ONCE);
     let described: Vec<Schedule> = described.collect().await;
-    let mut found = Inventory::default();
-    for schedule in described {
-        found.push(api.account(), api.region(), schedule);
-    }
-    found
+    api.found(described)
 }
 
 async fn describe(api: &Api, wire: &Wire, Summary { arn, name, group_name, state, .. }: Summary) -> Schedule {
     let ask = Ask::get(&["schedules", &name]).query("groupName", &group_name);
     let answer = wire.ask_on::<Described>(api, &GET_SCHEDULE, &arn, ask).await;
-    if let Err(gap) = &answer {
-        api.gap(gap.clone());
-    }
-    Schedule { arn, name, group_name, state, target: answer.map(|described| described.target).seen() }
+    Schedule { arn, name, group_name, state, target: api.noted(answer.map(|described| described.target)) }
 }
 
 /// The target of a schedule that starts tasks is their cluster.

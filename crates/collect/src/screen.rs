@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use plimsoll_model::aws::Tag;
 use plimsoll_model::aws::ecs::{AccessKeyReference, Screened, Words};
 use plimsoll_secrets::{AccessKeyId, Detector, Match, SecretKind};
 
@@ -154,6 +155,13 @@ pub(crate) fn tag_value(detector: &Detector, key: &str, value: String) -> String
     match detector.named_value(key, &value) {
         Some(found) => format!("[secret: {}]", found.kind),
         None => value,
+    }
+}
+
+/// Puts in place of secret values of tags what they look like.
+pub(crate) fn tags(detector: &Detector, tags: &mut [Tag]) {
+    for tag in tags {
+        tag.value = tag_value(detector, &tag.key, std::mem::take(&mut tag.value));
     }
 }
 

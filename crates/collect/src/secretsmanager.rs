@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::api::{Api, Operation, Outcome};
+use crate::api::{Api, Operation};
 use crate::screen;
 use crate::wire::{Ask, Protocol, Reach, Service, Token, Wire};
 
@@ -100,14 +100,10 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, inventory: &Inventory) -> In
     let read: Vec<Option<Secret>> = read.buffer_unordered(SECRETS_AT_ONCE).collect().await;
     secrets.extend(read.into_iter().flatten().map(|secret| (secret.arn.clone(), secret)));
 
-    let mut found = Inventory::default();
-    for mut secret in secrets.into_values() {
-        for tag in &mut secret.tags {
-            tag.value = screen::tag_value(api.detector(), &tag.key, std::mem::take(&mut tag.value));
-        }
-        found.push(api.account(), api.region(), secret);
+    for secret in secrets.values_mut() {
+        screen::tags(api.detector(), &mut secret.tags);
     }
-    found
+    api.found(secrets.into_values())
 }
 
 async fn secret(api: &Api, wire: &Wire, id: String, known: Option<Secret>) -> Secret {
@@ -119,10 +115,7 @@ async fn secret(api: &Api, wire: &Wire, id: String, known: Option<Secret>) -> Se
     };
     let mut secret = described.unwrap_or_else(|| Secret { arn: id.clone(), ..Secret::default() });
     let policy = policy(api, wire, &id).await;
-    if let Err(gap) = &policy {
-        api.gap(gap.clone());
-    }
-    secret.resource_policy = policy.seen();
+    secret.resource_policy = api.noted(policy);
     secret
 }
 

@@ -134,11 +134,7 @@ pub(crate) async fn public_parameters(api: &Api, wire: &Wire, names: BTreeSet<St
         api.or_gap(wire.ask::<PublicParameters>(api, &GET_PARAMETERS, ask).await)
     });
     let answers: Vec<Option<PublicParameters>> = batches.buffer_unordered(AT_ONCE).collect().await;
-    let mut found = Inventory::default();
-    for parameter in answers.into_iter().flatten().flat_map(|answer| answer.parameters) {
-        found.push(api.account(), api.region(), parameter);
-    }
-    found
+    api.found(answers.into_iter().flatten().flat_map(|answer| answer.parameters))
 }
 
 async fn parameters(api: &Api, wire: &Wire, names: Vec<String>) -> Inventory {

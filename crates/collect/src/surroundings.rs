@@ -107,10 +107,7 @@ pub(crate) async fn behind(session: &Session, api: &Api, inventory: &Inventory) 
 }
 
 async fn together(parts: Vec<LocalBoxFuture<'_, Inventory>>) -> Inventory {
-    join_all(parts).await.into_iter().fold(Inventory::default(), |mut all, one| {
-        all.absorb(one);
-        all
-    })
+    join_all(parts).await.into_iter().collect()
 }
 
 /// Reads what an account has once and its Regions make matter; `home` is one of these.

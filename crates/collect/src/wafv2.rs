@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::api::{Api, Operation, Outcome};
+use crate::api::{Api, Operation};
 use crate::wire::{Ask, Protocol, Reach, Service, Wire};
 
 pub(crate) const SERVICE: Service = Service {
@@ -68,10 +68,7 @@ pub(crate) async fn associate(api: &Api, wire: &Wire, inventory: &mut Inventory)
     let reads = stream::iter(wanted).map(|arn| async move {
         let ask = Ask::members(json!({"ResourceArn": arn}));
         let web_acl = wire.ask_on(api, &GET_WEB_ACL_FOR_RESOURCE, &arn, ask).await.map(|answer: ForResource| answer.web_acl);
-        if let Err(gap) = &web_acl {
-            api.gap(gap.clone());
-        }
-        (arn, web_acl.seen())
+        (arn, api.noted(web_acl))
     });
     let mut read: BTreeMap<String, Seen<Option<WebAcl>>> = reads.buffer_unordered(AT_ONCE).collect().await;
     for balancer in inventory.load_balancers.iter_mut().map(|balancer| &mut balancer.data) {

@@ -622,6 +622,20 @@ kinds! {
         id: |r| &r.instance_id, name: |r| &r.instance_id, arn: Naming::Made("ssm", "patch-state"), tags: |_r| Vec::new();
 }
 
+impl Extend<Self> for Inventory {
+    fn extend<T: IntoIterator<Item = Self>>(&mut self, parts: T) {
+        parts.into_iter().for_each(|part| self.absorb(part));
+    }
+}
+
+impl FromIterator<Self> for Inventory {
+    fn from_iter<T: IntoIterator<Item = Self>>(parts: T) -> Self {
+        let mut all = Self::default();
+        all.extend(parts);
+        all
+    }
+}
+
 impl Inventory {
     /// Whether there are clusters, and so something to judge.
     pub fn has_containers(&self) -> bool {

@@ -7,14 +7,14 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::InstanceAttributeName;
 use futures::{StreamExt, join, stream};
 use plimsoll_model::aws::ec2;
-use plimsoll_model::{Gap, Inventory, Located, Seen};
+use plimsoll_model::{Inventory, Located, Seen};
 use plimsoll_secrets::{Detector, user_data_facts};
 
 use super::{
     AT_ONCE, DESCRIBE_IMAGES, DESCRIBE_INSTANCE_ATTRIBUTE, DESCRIBE_INSTANCES, DESCRIBE_LAUNCH_TEMPLATE_VERSIONS, DESCRIBE_VOLUMES,
-    FILTER_VALUES, PAGE, convert, filter, listed, noted,
+    FILTER_VALUES, PAGE, convert, filter, listed,
 };
-use crate::api::Api;
+use crate::api::{Api, Outcome};
 use crate::screen;
 
 /// What the user data of a launch template version became, by template and version; absent where it was not read.
@@ -169,7 +169,7 @@ pub(super) async fn launch_template_versions(
         // A template may be deleted while its instances live on.
         Err(gap) if gap.code.starts_with("InvalidLaunchTemplateId.") => {}
         outcome => {
-            api.or_gap(outcome.map_err(|gap| Gap { resource: Some(id.clone()), ..gap }));
+            api.or_gap(outcome.about(&id));
         }
     }
     found
@@ -184,7 +184,7 @@ async fn own_user_data(api: &Api, client: &Client, instance_id: &str) -> Seen<Op
         }
         // Terminated since it was listed.
         Err(gap) if gap.code == "InvalidInstanceID.NotFound" => gap.into(),
-        Err(gap) => noted(api, Err(gap)),
+        Err(gap) => api.noted(Err(gap)),
     }
 }
 

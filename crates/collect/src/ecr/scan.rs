@@ -87,7 +87,7 @@ impl Ecr<'_> {
         let pages = self.wire.pages_up_to(self.api, &DESCRIBE_IMAGE_SCAN_FINDINGS, Token::NEXT, PAGES, Ask::members(ask), |page| {
             add(&mut scan, page);
         });
-        let whole = pages.await.map_err(|gap| Gap { resource: Some(image.to_owned()), ..gap }).absent_on("ScanNotFoundException")?;
+        let whole = pages.await.about(image).absent_on("ScanNotFoundException")?;
         Ok(whole.map(|whole| {
             scan.complete = whole;
             scan.severe.sort_by(|a, b| {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, stream};
 use plimsoll_model::aws::organizations::{Account, Attachment, Organization, Parent, Policy};
 use plimsoll_model::policy::PolicyDocument;
-use plimsoll_model::{AccountId, Gap, Inventory};
+use plimsoll_model::{AccountId, Gap, Inventory, Seen};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -62,17 +62,15 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, accounts: &BTreeSet<AccountI
     let mut found = Inventory::default();
     let described: Result<Described, Gap> = wire.ask(api, &DESCRIBE_ORGANIZATION, Ask::members(json!({}))).await;
     let organization = described.absent_on("AWSOrganizationsNotInUseException").map(|answer| answer.and_then(|answer| answer.organization));
-    if let Err(gap) = &organization {
-        api.gap(gap.clone());
-    }
-    let of_caller = organization.as_ref().ok().and_then(Option::as_ref);
+    let organization = api.noted(organization);
+    let of_caller = organization.known().ok().and_then(Option::as_ref);
     let manages = of_caller.is_some_and(|organization| organization.master_account_id.as_deref() == Some(api.account().as_str()));
     if !manages && !whole {
         // The organization of the other accounts may be another one.
         let why = "AWS shows it to the management account and delegated administrators only";
         let account = Account {
             id: api.account().to_string(),
-            organization: organization.seen(),
+            organization,
             parents: api.not_asked(&LIST_PARENTS, None, why).into(),
             policies: api.not_asked(&LIST_POLICIES_FOR_TARGET, None, why).into(),
         };
@@ -147,11 +145,9 @@ impl Tree<'_> {
         let mut policies = Vec::new();
         for kind in KINDS {
             let ask = Ask::members(json!({"TargetId": target, "Filter": kind, "MaxResults": PAGE}));
-            let pages = self.wire.pages(self.api, &LIST_POLICIES_FOR_TARGET, Token::NEXT_CAPITAL, ask, |page: Policies| {
-                policies.extend(page.policies);
-            });
-            let listed = pages.await.map_err(|gap| Gap { resource: Some(target.to_owned()), ..gap });
-            listed.inspect_err(|gap| self.api.gap(gap.clone()))?;
+            let each = |page: Policies| policies.extend(page.policies);
+            let pages = self.wire.pages(self.api, &LIST_POLICIES_FOR_TARGET, Token::NEXT_CAPITAL, ask, each);
+            pages.await.about(target).inspect_err(|gap| self.api.gap(gap.clone()))?;
         }
         Ok(policies)
     }
@@ -167,14 +163,11 @@ impl Tree<'_> {
     async fn policy(&self, id: String, policy: Policy) -> (String, Policy) {
         let ask = Ask::members(json!({"PolicyId": id}));
         let answer: Result<PolicyAnswer, Gap> = self.wire.ask_on(self.api, &DESCRIBE_POLICY, &id, ask).await;
-        if let Err(gap) = &answer {
-            self.api.gap(gap.clone());
-        }
         let content = answer.map(|answer| PolicyDocument::from_text(answer.policy.content.as_deref().unwrap_or_default()));
-        (id, Policy { content: content.seen(), ..policy })
+        (id, Policy { content: self.api.noted(content), ..policy })
     }
 
-    fn account(&self, id: &AccountId, organization: Result<Option<Organization>, Gap>) -> Account {
+    fn account(&self, id: &AccountId, organization: Seen<Option<Organization>>) -> Account {
         let parents = self.way(id.as_str());
         let policies = parents.clone().and_then(|parents| {
             let mut attachments = Vec::new();
@@ -192,7 +185,7 @@ impl Tree<'_> {
             }
             Ok(attachments)
         });
-        Account { id: id.to_string(), organization: organization.seen(), parents: parents.seen(), policies: policies.seen() }
+        Account { id: id.to_string(), organization, parents: parents.seen(), policies: policies.seen() }
     }
 
     /// The units above an account, and the root.

@@ -3,13 +3,16 @@
 //! XML knows no numbers, truths or lists, and AWS's JSON has instants as seconds: the JSON Schema of the type that is read
 //! says what a value is meant to be.
 
+use std::any::TypeId;
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use jiff::Timestamp;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -53,7 +56,7 @@ pub(super) fn read<O>(
     response: &HttpResponse,
 ) -> Result<Page<O>, OrchestratorError<WireError>>
 where
-    O: DeserializeOwned + JsonSchema,
+    O: DeserializeOwned + JsonSchema + 'static,
 {
     let malformed = |what: String| OrchestratorError::other(what);
     let body = response.body().bytes().unwrap_or_default();
@@ -84,10 +87,17 @@ where
         return Err(malformed("the answer is no structure".to_owned()));
     }
     let next = token.and_then(|token| answer.get(token)).and_then(Value::as_str).filter(|token| !token.is_empty()).map(ToOwned::to_owned);
-    let schema = SchemaGenerator::default().into_root_schema_for::<O>();
-    Shape::root(schema.as_value()).fit(&mut answer);
+    Shape::root(schema::<O>().as_value()).fit(&mut answer);
     let value = serde_json::from_value(answer).map_err(|error| malformed(error.to_string()))?;
     Ok(Page { value, next })
+}
+
+/// The schema of a type, made once: a scan reads thousands of answers of a few dozen types.
+fn schema<O: JsonSchema + 'static>() -> Arc<Schema> {
+    static SCHEMAS: LazyLock<Mutex<HashMap<TypeId, Arc<Schema>>>> = LazyLock::new(Mutex::default);
+    let mut schemas = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
+    let made = schemas.entry(TypeId::of::<O>()).or_insert_with(|| Arc::new(SchemaGenerator::default().into_root_schema_for::<O>()));
+    Arc::clone(made)
 }
 
 /// The error that an answer tells, in JSON or XML.

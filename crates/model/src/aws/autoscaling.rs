@@ -1,22 +1,13 @@
 //! Amazon EC2 Auto Scaling (API version 2011-01-01): the groups that container hosts come from.
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::Seen;
 use crate::aws::ec2::Tag;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "PascalCase"
+
     /// `AutoScalingGroup`, with its last instance refreshes.
     AutoScalingGroup {
         #[serde(rename = "AutoScalingGroupARN")]

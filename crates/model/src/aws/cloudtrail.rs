@@ -3,21 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::Seen;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "PascalCase"
+
     /// `Trail`, with its status and selectors.
     Trail {
         pub name: String,

@@ -1,20 +1,10 @@
 //! Amazon CloudWatch (API version 2010-08-01).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::Seen;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "PascalCase"
+
     /// The alarms on one metric: what `DescribeAlarmsForMetric` answers.
     MetricAlarms {
         /// Namespace and name, with `/` between them.

@@ -1,27 +1,14 @@
 //! Amazon EC2 and VPC (API version 2016-11-15).
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::Seen;
 use crate::aws::ecs::Screened;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
+pub use super::Tag;
 
 aws! {
-    /// `Tag`.
-    Tag {
-        pub key: String,
-        pub value: String,
-    }
+    "PascalCase"
 
     /// `Vpc`.
     Vpc {

@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Seen;
@@ -15,16 +13,9 @@ use crate::policy::PolicyDocument;
 /// The attribute by which ECS tells the CPU architecture of a task.
 pub const CPU_ARCHITECTURE: &str = "ecs.cpu-architecture";
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "camelCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "camelCase"
+
     /// The private registry of an account in a Region.
     Registry {
         pub scanning_configuration: Seen<RegistryScanningConfiguration>,

@@ -8,16 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Seen;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "camelCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "camelCase"
+
     /// `Cluster`.
     Cluster {
         pub name: String,

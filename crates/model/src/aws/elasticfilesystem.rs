@@ -1,26 +1,12 @@
 //! Amazon Elastic File System (API version 2015-02-01).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::Seen;
 use crate::policy::PolicyDocument;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
+pub use super::Tag;
 
 aws! {
-    /// `Tag`.
-    Tag {
-        pub key: String,
-        pub value: String,
-    }
+    "PascalCase"
 
     /// `FileSystemDescription`, with its mount targets, access points and policy.
     FileSystem {

@@ -1,27 +1,14 @@
 //! Elastic Load Balancing v2 (API version 2015-12-01): load balancers in front of containers, and what they lead to.
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::Seen;
 use crate::aws::wafv2::WebAcl;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
+pub use super::Tag;
 
 aws! {
-    /// `Tag`.
-    Tag {
-        pub key: String,
-        pub value: String,
-    }
+    "PascalCase"
 
     /// `LoadBalancerAttribute` and `TargetGroupAttribute`.
     Attribute {

@@ -1,20 +1,10 @@
 //! Amazon EventBridge (API version 2015-10-07).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::Seen;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "PascalCase"
+
     /// `Rule`, with its targets where it starts tasks or watches containers.
     Rule {
         pub name: String,

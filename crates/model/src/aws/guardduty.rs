@@ -2,21 +2,12 @@
 //! the texts that describe them.
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::Seen;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "camelCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "camelCase"
+
     /// A detector, with what `GetDetector` answers.
     Detector {
         pub detector_id: String,

@@ -1,27 +1,14 @@
 //! AWS Identity and Access Management (API version 2010-05-08), as `GetAccountAuthorizationDetails` answers.
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::Seen;
 use crate::policy::PolicyDocument;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
+pub use super::Tag;
 
 aws! {
-    /// `Tag`.
-    Tag {
-        pub key: String,
-        pub value: String,
-    }
+    "PascalCase"
 
     /// `RoleDetail`.
     Role {

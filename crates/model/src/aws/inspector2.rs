@@ -2,19 +2,10 @@
 //! them.
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "camelCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
 
 aws! {
+    "camelCase"
+
     /// `AccountState`.
     AccountState {
         pub account_id: String,

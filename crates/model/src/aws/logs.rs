@@ -1,20 +1,10 @@
 //! Amazon CloudWatch Logs (API version 2014-03-28).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::Seen;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "camelCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "camelCase"
+
     /// `LogGroup`, with the filters that were asked for.
     LogGroup {
         pub log_group_name: String,

@@ -4,6 +4,16 @@
 //! The meaning of a field is in the API reference that each type names.
 #![expect(missing_docs, reason = "fields are AWS's own: the reference named at the type describes them")]
 
+/// Structures of one service, whose members AWS writes in this case. What AWS leaves out is `None` or empty.
+macro_rules! aws {
+    ($case:tt $($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(rename_all = $case, default)]
+        pub struct $name { $($body)* }
+    )*};
+}
+
 pub mod acm_pca;
 pub mod autoscaling;
 pub mod cloudtrail;
@@ -31,3 +41,13 @@ pub mod shield;
 pub mod signer;
 pub mod ssm;
 pub mod wafv2;
+
+aws! {
+    "PascalCase"
+
+    /// `Tag`, as most services have it; those of ECS begin small, and those of KMS have names of their own.
+    Tag {
+        pub key: String,
+        pub value: String,
+    }
+}

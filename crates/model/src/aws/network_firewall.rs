@@ -1,20 +1,10 @@
 //! AWS Network Firewall (API version 2020-11-12).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::Seen;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "PascalCase"
+
     /// `Firewall`, with its status.
     Firewall {
         pub firewall_name: String,

@@ -1,21 +1,11 @@
 //! AWS Organizations (API version 2016-11-28): where an account stands, and the policies over it.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::Seen;
 use crate::policy::PolicyDocument;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "PascalCase"
+
     /// An account, its organization, and what stands between the two.
     Account {
         pub id: String,

@@ -1,23 +1,9 @@
 //! Amazon Relational Database Service (API version 2014-10-31).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
+pub use super::Tag;
 
 aws! {
-    /// `Tag`.
-    Tag {
-        pub key: String,
-        pub value: String,
-    }
+    "PascalCase"
 
     /// `DBInstance`.
     DbInstance {

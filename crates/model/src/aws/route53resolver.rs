@@ -1,18 +1,8 @@
 //! Amazon Route 53 Resolver (API version 2018-04-01).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "PascalCase"
+
     /// `FirewallRuleGroupAssociation`.
     FirewallRuleGroupAssociation {
         pub id: String,

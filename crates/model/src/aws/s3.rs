@@ -1,20 +1,10 @@
 //! Amazon S3 (API version 2006-03-01) and S3 Control: buckets that something collected names.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::{Arn, Region, Seen};
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "PascalCase"
+
     /// A bucket, and whether it is one of the account that was asked.
     Bucket {
         pub name: String,

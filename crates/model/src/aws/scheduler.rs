@@ -1,21 +1,11 @@
 //! Amazon EventBridge Scheduler (API version 2021-06-30).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::Seen;
 use crate::aws::events::EcsParameters;
 
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "PascalCase"
+
     /// `ScheduleSummary` of a schedule that starts tasks, with its target.
     Schedule {
         pub arn: String,

@@ -3,19 +3,11 @@
 //! AWS Systems Manager (API version 2014-11-06).
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
+use serde::Deserialize;
 
 aws! {
+    "PascalCase"
+
     /// `ParameterMetadata`.
     Parameter {
         #[serde(rename = "ARN")]

@@ -1,18 +1,8 @@
 //! AWS WAF (API version 2019-07-29): what kind of rules a web ACL has, not what they match.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-macro_rules! aws {
-    ($($(#[$doc:meta])* $name:ident { $($body:tt)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "PascalCase", default)]
-        pub struct $name { $($body)* }
-    )*};
-}
-
 aws! {
+    "PascalCase"
+
     /// `WebACL`.
     WebAcl {
         pub name: String,
