@@ -14,6 +14,7 @@ use plimsoll_report::{Partition, Permission, Policies, diagnosis_json, diagnosis
 use crate::arguments::{DoctorOptions, MatrixFormat};
 use crate::collect;
 use crate::failure::{self, Failure};
+use crate::permissions::{Needed, needed};
 use crate::screen::Screen;
 
 /// Version of the JSON document.
@@ -104,23 +105,13 @@ fn regions(probes: &[Probe]) -> Vec<RegionDiagnosis> {
 
 /// The documents that would allow what is denied.
 fn policies(probes: &[Probe], home: &Region) -> Result<BTreeMap<String, serde_json::Value>, Failure> {
-    let denied: Vec<(&Operation, String)> = probes
-        .iter()
-        .filter(|probe| matches!(probe.answer, Answer::Denied(_)))
-        .map(|probe| (probe.operation, probe.operation.id()))
-        .collect();
+    let denied = probes.iter().filter(|probe| matches!(probe.answer, Answer::Denied(_)));
+    let denied: Vec<&Operation> = denied.map(|probe| probe.operation).collect();
     if denied.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let permissions: Vec<Permission<'_>> = denied
-        .iter()
-        .map(|(operation, id)| Permission {
-            operation: id,
-            action: operation.permission,
-            resource: plimsoll_collect::resource_scope(operation.permission),
-            why: operation.why,
-        })
-        .collect();
+    let needed = needed(&denied);
+    let permissions: Vec<Permission<'_>> = needed.iter().map(Needed::permission).collect();
     let partition = match partition_of(home.as_str()) {
         "aws-cn" => Partition::AwsCn,
         "aws-us-gov" => Partition::AwsUsGov,

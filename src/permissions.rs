@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use plimsoll_collect::Operation;
 use plimsoll_model::create_private;
 use plimsoll_report::{Deployment, Permission, Policies, Trust, cloudformation, permissions_table, terraform};
 
@@ -21,22 +22,8 @@ pub(crate) fn run(options: &PermissionsOptions, screen: &Screen) -> Result<ExitC
         let error = anyhow::anyhow!("only a template makes a role that --trusted-principal, --external-id and --role-name could be for");
         return Err(Failure::usage(error, "add --format terraform, cloudformation or stackset"));
     }
-    let operations = plimsoll_collect::operations();
-    let ids: Vec<String> = operations.iter().map(|operation| operation.id()).collect();
-    let named = operations.iter().zip(&ids).map(|(operation, id)| (*operation, id, operation.permission));
-    let further = plimsoll_collect::further_permissions().iter().filter_map(|(operation, action)| {
-        let id = operations.iter().position(|known| *known == operation).and_then(|position| ids.get(position))?;
-        Some((operation, id, *action))
-    });
-    let permissions: Vec<Permission<'_>> = named
-        .chain(further)
-        .map(|(operation, id, action)| Permission {
-            operation: id,
-            action,
-            resource: plimsoll_collect::resource_scope(action),
-            why: operation.why,
-        })
-        .collect();
+    let needed = needed(&plimsoll_collect::operations());
+    let permissions: Vec<Permission<'_>> = needed.iter().map(Needed::permission).collect();
     let form = Form { options, policies: Policies::new(&permissions), permissions: &permissions, screen };
     match &options.output {
         Some(folder) => {
@@ -45,6 +32,28 @@ pub(crate) fn run(options: &PermissionsOptions, screen: &Screen) -> Result<ExitC
         None => form.screen().context("cannot write to stdout").map_err(|error| Failure::usage(error, "check where the output goes")),
     }?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// An operation, and one of the IAM actions that allow it.
+pub(crate) struct Needed {
+    operation: &'static Operation,
+    id: String,
+    action: &'static str,
+}
+
+/// All actions that operations need, those that AWS asks for besides included.
+pub(crate) fn needed(operations: &[&'static Operation]) -> Vec<Needed> {
+    let own = operations.iter().map(|operation| (*operation, operation.permission));
+    let further = plimsoll_collect::further_permissions().iter();
+    let further = further.filter(|(operation, _)| operations.contains(&operation)).map(|(operation, action)| (operation, *action));
+    own.chain(further).map(|(operation, action)| Needed { operation, id: operation.id(), action }).collect()
+}
+
+impl Needed {
+    pub(crate) fn permission(&self) -> Permission<'_> {
+        let resource = plimsoll_collect::resource_scope(self.action);
+        Permission { operation: &self.id, action: self.action, resource, why: self.operation.why }
+    }
 }
 
 struct Form<'f> {

@@ -16,7 +16,6 @@ mod image;
 mod link;
 mod network;
 mod node;
-mod places;
 mod protection;
 mod relation;
 mod storage;

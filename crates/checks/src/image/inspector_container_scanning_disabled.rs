@@ -54,7 +54,7 @@ fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
         return;
     }
     let mut places: BTreeMap<(&AccountId, &Region), Scannable<'e>> =
-        estate.places_of_containers().into_iter().map(|place| (place, Scannable::default())).collect();
+        estate.container_places().iter().map(|place| ((place.account, place.region), Scannable::default())).collect();
     for definition in estate.definitions_in_scope() {
         if let Some(place) = places.get_mut(&(definition.account(), definition.region())) {
             place.repositories.extend(repositories(definition));

@@ -1,7 +1,7 @@
 //! Reads the GuardDuty detector of each account and Region that holds a cluster. Yields one verdict for each of them; a
 //! failure tells whether there is no detector or it is suspended.
 
-use plimsoll_graph::Estate;
+use plimsoll_graph::{Estate, Place};
 use plimsoll_model::aws::guardduty::Detector;
 use plimsoll_model::{AccountId, Region, Severity};
 use serde_json::json;
@@ -27,7 +27,7 @@ pub(crate) const CHECK: Check = Check {
 };
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
-    for (account, region) in estate.places_of_containers() {
+    for &Place { account, region } in estate.container_places() {
         match estate.detector(account, region) {
             Ok(Some(detector)) => verdicts.judge(detector, judge(detector.data(), account, region)),
             Ok(None) => {
