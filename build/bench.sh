@@ -11,6 +11,10 @@ eval "$PLIMSOLL_CARGO run -q --release -p plimsoll-fixture --example large -- 10
 eval "$PLIMSOLL_CARGO run -q --release -p plimsoll-fixture --example large -- 10000 100000 target/bench-large.ndjson.zst"
 python3 build/measure.py target/release/plimsoll target/bench-small.ndjson.zst target/bench-large.ndjson.zst
 
+# 100 accounts of 1,000 tasks, each with an interface, collected at once from an endpoint in the same process.
+eval "$PLIMSOLL_CARGO test --release -q -p plimsoll-collect --lib -- --ignored --exact --nocapture \
+  accounts::tests::a_hundred_accounts_with_a_thousand_tasks_each_fit_in_two_gigabytes" | grep '^peak'
+
 export PLIMSOLL_MOTO_PORT=${PLIMSOLL_MOTO_PORT:-5588} PLIMSOLL_LOCALSTACK_PORT=${PLIMSOLL_LOCALSTACK_PORT:-4588}
 trap 'localstack/stop.sh >/dev/null 2>&1' EXIT
 # The seeds run with the Python that this installs.

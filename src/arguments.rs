@@ -169,6 +169,9 @@ pub(crate) struct PermissionsOptions {
     /// Partition of the ARNs in JSON, and of an account in --trusted-principal
     #[arg(long, value_enum, default_value_t = Partition::Aws)]
     pub(crate) partition: Partition,
+    /// Include what reads the configurations of images in use (ecr:GetDownloadUrlForLayer)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub(crate) image_configs: bool,
     #[command(flatten)]
     pub(crate) role: RoleOptions,
 }
@@ -245,6 +248,10 @@ pub(crate) struct Target {
     /// Read every ACTIVE revision of task definitions, not just those in use and the latest
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) all_revisions: Option<bool>,
+    /// Read the configurations of images in use (ecr:GetDownloadUrlForLayer): user, and verdicts on secrets; without them
+    /// these are unknown [default: true]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) image_configs: Option<bool>,
     /// Requests in flight for each account and Region [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) concurrency: Option<u16>,

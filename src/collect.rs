@@ -78,6 +78,7 @@ pub(crate) fn with_settings<T>(
         api_budget: share(target, config)?,
         timeout: Duration::from_secs(target.timeout.unwrap_or(config.collect.timeout)),
         all_revisions: target.all_revisions.unwrap_or(config.collect.all_revisions),
+        image_configs: target.image_configs.unwrap_or(config.collect.image_configs),
         fingerprint_key: target.fingerprint_key.as_ref().map(|key| key.clone().into_bytes()),
         cache: cache.clone(),
         progress: screen.progress(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use plimsoll_collect::Operation;
+use plimsoll_collect::{Operation, Settings};
 use plimsoll_model::create_private;
 use plimsoll_report::{Deployment, Permission, Policies, Trust, cloudformation, permissions_table, terraform};
 
@@ -22,7 +22,9 @@ pub(crate) fn run(options: &PermissionsOptions, screen: &Screen) -> Result<ExitC
         let error = anyhow::anyhow!("only a template makes a role that --trusted-principal, --external-id and --role-name could be for");
         return Err(Failure::usage(error, "add --format terraform, cloudformation or stackset"));
     }
-    let needed = needed(&plimsoll_collect::operations());
+    let settings = Settings { image_configs: options.image_configs, ..Settings::default() };
+    let operations: Vec<_> = plimsoll_collect::operations().into_iter().filter(|operation| settings.reads(operation)).collect();
+    let needed = needed(&operations);
     let permissions: Vec<Permission<'_>> = needed.iter().map(Needed::permission).collect();
     let form = Form { options, policies: Policies::new(&permissions), permissions: &permissions, screen };
     match &options.output {

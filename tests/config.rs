@@ -308,7 +308,6 @@ const WAITING: &[&str] = &[
     "opaque_secrets",
     "organizations",
     "pipeline_role_tags",
-    "production_tags",
     "push_principals",
     "reachable_secrets",
     "require_private_endpoints",

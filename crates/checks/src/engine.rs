@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::check::{Check, Failure, Judgement, Responsibility, Verdict};
+use crate::context::Context;
 use crate::overrides;
 use crate::registry::CHECKS;
 
@@ -224,16 +225,16 @@ impl<'e> Verdicts<'e> {
     /// Judges every task definition in scope.
     pub(crate) fn each_definition(&mut self, judge: impl Fn(Node<'e, TaskDefinition>) -> Judgement) {
         for node in self.estate.definitions_in_scope() {
-            self.judge_shaded(node, judge(node), |failure| definition_context(node, failure));
+            self.judge_shaded(node, judge(node), || Context::of_definition(node));
         }
     }
 
     /// Takes the judgement of one resource.
     pub(crate) fn judge<T: Resource + 'e>(&mut self, node: Node<'e, T>, judgement: Judgement) {
-        self.judge_shaded(node, judgement, |_| Context::default());
+        self.judge_shaded(node, judgement, Context::default);
     }
 
-    fn judge_shaded<T: Resource + 'e>(&mut self, node: Node<'e, T>, judgement: Judgement, context: impl FnOnce(&Failure) -> Context) {
+    fn judge_shaded<T: Resource + 'e>(&mut self, node: Node<'e, T>, judgement: Judgement, context: impl FnOnce() -> Context) {
         let state = match judgement {
             Ok(Verdict::NotApplicable) => OutcomeState::NotApplicable,
             Ok(Verdict::Pass) if self.is_holed(node.account(), node.region()) => {
@@ -245,8 +246,7 @@ impl<'e> Verdicts<'e> {
                 OutcomeState::Pass
             }
             Ok(Verdict::Fail(failure)) => {
-                let context = context(&failure);
-                self.fail(node.reference(), *failure, context);
+                self.fail(node.reference(), *failure, context());
                 OutcomeState::Fail
             }
             Err(unknown) => {
@@ -316,9 +316,11 @@ impl<'e> Verdicts<'e> {
 
     fn fail(&mut self, resource: ResourceRef, failure: Failure, context: Context) {
         let base = failure.severity.unwrap_or(self.check.severity);
+        let context = context.and(Context::of_tags(self.estate, &resource));
         let mut finding = self.finding(resource, Status::Fail, base, failure.message, failure.evidence, &failure.discriminator);
-        finding.severity = if context.lowers { base.lower() } else { base };
-        finding.severity_reason = context.reason.into();
+        let (severity, reason) = context.shade(base);
+        finding.severity = severity;
+        finding.severity_reason = reason.into();
         finding.confidence = failure.confidence;
         finding.path = failure.path;
         if let Some(launch) = context.launch {
@@ -524,27 +526,12 @@ fn reason(gap: &Gap) -> String {
         format!("{}{place} was not collected", gap.operation)
     } else if gap.closes_region() {
         format!("{} is closed to the scan ({})", gap.region, gap.message)
+    } else if gap.is_answered() && !gap.message.is_empty() {
+        gap.message.clone()
     } else if gap.is_denied() {
         format!("{}{place} was denied ({}): allow it", gap.operation, gap.code)
     } else {
         format!("{}{place} failed ({})", gap.operation, gap.code)
-    }
-}
-
-/// How the surroundings of a resource move the severity of a failure, at most one step.
-#[derive(Clone, Copy, Default)]
-struct Context {
-    lowers: bool,
-    reason: &'static str,
-    launch: Option<LaunchKind>,
-}
-
-fn definition_context(node: Node<'_, TaskDefinition>, failure: &Failure) -> Context {
-    let launch = Some(if node.launch().only_fargate() { LaunchKind::Fargate } else { LaunchKind::Ec2 });
-    let lowest = failure.severity == Some(Severity::Informational);
-    match node.in_use() {
-        Ok(false) if !lowest => Context { lowers: true, reason: "lowered: nothing runs this revision", launch },
-        _ => Context { launch, ..Context::default() },
     }
 }
 
@@ -603,6 +590,26 @@ mod tests {
             assert_eq!(passed, 0);
             assert!(unknown.iter().any(|finding| finding.message.contains(operation)), "{unknown:?}");
         }
+    }
+
+    #[test]
+    fn what_is_tagged_as_production_weighs_one_step_more() {
+        let check = CHECKS.iter().find(|check| check.id == "ecs-cluster-container-insights-disabled").unwrap();
+        let severity = |value: &str| {
+            let tag = plimsoll_model::aws::ecs::Tag { key: "env".to_owned(), value: value.to_owned() };
+            let inventory = fixture()
+                .cluster("shop", |cluster| {
+                    cluster.settings.clear();
+                    cluster.tags.push(tag);
+                })
+                .build();
+            let evaluation = evaluate(&Estate::new(&inventory), &Selection(vec![*check]), Options::default());
+            let finding = evaluation.findings.into_iter().find(|finding| finding.status == Status::Fail).unwrap();
+            assert_eq!(finding.base_severity, check.severity);
+            (finding.severity, finding.severity_reason.into_owned())
+        };
+        assert_eq!(severity("test"), (check.severity, String::new()));
+        assert_eq!(severity("prod"), (check.severity.raise(), "tagged as production".to_owned()));
     }
 
     #[test]

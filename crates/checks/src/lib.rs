@@ -1,6 +1,7 @@
 //! The catalogue: an estate flows in, judged findings flow out. One file a check, in a folder per area.
 
 mod check;
+mod context;
 mod engine;
 mod framework;
 mod fronts;

@@ -51,6 +51,7 @@ impl Operation {
 pub(crate) struct Api {
     place: Arc<Place>,
     cache: Entries,
+    image_configs: bool,
 }
 
 struct Place {
@@ -94,12 +95,22 @@ impl Api {
         let allowance = budget.for_place(&account, &region);
         let (gaps, dead, door) = Default::default();
         let place = Place { account, region, permits, overall, allowance, interrupt, detector, line, gaps, dead, door };
-        Self { place: Arc::new(place), cache: Entries::default() }
+        Self { place: Arc::new(place), cache: Entries::default(), image_configs: true }
     }
 
     /// Lets collectors take what is immutable from the disk.
     pub(crate) fn with_cache(self, cache: Entries) -> Self {
         Self { cache, ..self }
+    }
+
+    /// Lets collectors read the configurations of images, or not.
+    pub(crate) fn with_image_configs(self, image_configs: bool) -> Self {
+        Self { image_configs, ..self }
+    }
+
+    /// Whether the configurations of images may be read.
+    pub(crate) fn image_configs(&self) -> bool {
+        self.image_configs
     }
 
     /// What earlier scans kept. Empty and deaf when there is no cache.

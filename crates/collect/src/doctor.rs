@@ -127,7 +127,9 @@ struct Anything {}
 
 /// Asks everything in the first Region, and one listing of each service in each other.
 pub(crate) async fn examine(session: &Session, account: AccountId, caller: String, apis: &[Api]) -> Examination {
-    let operations = crate::operations();
+    let image_configs = apis.first().is_none_or(Api::image_configs);
+    let settings = crate::Settings { image_configs, ..crate::Settings::default() };
+    let operations: Vec<_> = crate::operations().into_iter().filter(|operation| settings.reads(operation)).collect();
     let (home, others) = apis.split_first().map_or((None, apis), |(home, others)| (Some(home), others));
     let everything = home.into_iter().flat_map(|api| operations.iter().map(move |operation| (api, *operation)));
     let listings: Vec<&'static Operation> =

@@ -48,7 +48,7 @@ pub(crate) const SERVICE: Service = Service {
 
 macro_rules! operations {
     ($($constant:ident = $name:literal: $why:literal;)*) => {
-        $(const $constant: Operation = Operation { service: "ecr", name: $name, permission: concat!("ecr:", $name), why: $why };)*
+        $(pub(crate) const $constant: Operation = Operation { service: "ecr", name: $name, permission: concat!("ecr:", $name), why: $why };)*
 
         /// Every operation that this collector calls.
         pub(crate) const OPERATIONS: &[Operation] = &[$($constant),*];

@@ -174,7 +174,7 @@ async fn status(api: &Api, wire: &Wire) -> Result<AccountState, Gap> {
         let failed = answer.failed_accounts.into_iter().next().unwrap_or_default();
         let message = failed.error_message.unwrap_or_else(|| "the answer does not tell of the account".to_owned());
         let gap = api.not_asked(&BATCH_GET_ACCOUNT_STATUS, None, &message);
-        Gap { code: failed.error_code.unwrap_or_else(|| "NotFound".to_owned()), ..gap }
+        Gap { code: failed.error_code.unwrap_or_else(|| Gap::NOT_FOUND.to_owned()), ..gap }
     })
 }
 

@@ -90,6 +90,9 @@ pub struct Settings {
     pub timeout: Duration,
     /// Whether to read every active revision of task definitions, not only those that matter.
     pub all_revisions: bool,
+    /// Whether to read the configurations of images (`ecr:GetDownloadUrlForLayer`): they are image content, which not every
+    /// auditor may fetch. Without them what images run as and hold is unknown.
+    pub image_configs: bool,
     /// Key of the fingerprints by which equal secrets are recognised; none, no fingerprints.
     pub fingerprint_key: Option<Vec<u8>>,
     /// What earlier scans learned and what cannot have changed; none, everything is asked for.
@@ -118,10 +121,18 @@ impl Default for Settings {
             api_budget: Share::default(),
             timeout: Duration::from_secs(30),
             all_revisions: false,
+            image_configs: true,
             fingerprint_key: None,
             cache: None,
             progress: false,
         }
+    }
+}
+
+impl Settings {
+    /// Whether an operation is among those that are called.
+    pub fn reads(&self, operation: &Operation) -> bool {
+        self.image_configs || *operation != ecr::GET_DOWNLOAD_URL_FOR_LAYER
     }
 }
 

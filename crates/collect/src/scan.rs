@@ -190,7 +190,7 @@ impl Scan<'_> {
         let (overall, detector) = (Arc::clone(&self.requests), Arc::clone(&self.detector));
         let api =
             Api::new(account, region, self.settings.concurrency, overall, self.interrupt.clone(), detector, line, self.session.budget());
-        api.with_cache(self.cache.clone())
+        api.with_cache(self.cache.clone()).with_image_configs(self.settings.image_configs)
     }
 }
 
@@ -345,7 +345,9 @@ pub(crate) async fn examine(session: &Session, settings: &Settings, interrupt: &
     let overall = Arc::new(Semaphore::new(REQUESTS_AT_ONCE));
     let api = |region: &str| {
         let (line, overall, detector) = (progress.line(region), Arc::clone(&overall), Arc::clone(&detector));
-        Api::new(account.clone(), region.into(), settings.concurrency, overall, interrupt.clone(), detector, line, session.budget())
+        let concurrency = settings.concurrency;
+        Api::new(account.clone(), region.into(), concurrency, overall, interrupt.clone(), detector, line, session.budget())
+            .with_image_configs(settings.image_configs)
     };
     let first = api(&home);
     let listed = regions::to_scan(&first, &session.ec2(&home), &settings.regions, session.region()).await;

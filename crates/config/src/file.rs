@@ -108,13 +108,15 @@ pub struct Collect {
     pub api_budget: f64,
     /// Read every ACTIVE revision of task definitions, not just those in use and the latest.
     pub all_revisions: bool,
+    /// Read the configurations of images in use (`ecr:GetDownloadUrlForLayer`): user, and verdicts on secrets.
+    pub image_configs: bool,
     /// What never changes is kept between scans.
     pub cache: Cache,
 }
 
 impl Default for Collect {
     fn default() -> Self {
-        Self { concurrency: 16, timeout: 30, api_budget: 0.5, all_revisions: false, cache: Cache::default() }
+        Self { concurrency: 16, timeout: 30, api_budget: 0.5, all_revisions: false, image_configs: true, cache: Cache::default() }
     }
 }
 

@@ -92,14 +92,14 @@ impl Missing {
             Self::Unseen { gap, .. } => gap,
             Self::NotFound { reference } => Gap {
                 operation: T::OPERATION.to_owned(),
-                code: "NotFound".to_owned(),
+                code: Gap::NOT_FOUND.to_owned(),
                 message: format!("{reference} does not exist"),
                 resource: Some(reference),
                 ..Gap::default()
             },
             Self::OutOfScope { reference } => Gap {
                 operation: T::OPERATION.to_owned(),
-                code: "OutOfScope".to_owned(),
+                code: Gap::OUT_OF_SCOPE.to_owned(),
                 message: format!("{reference} belongs to an account or Region that was not scanned"),
                 resource: Some(reference),
                 ..Gap::default()

@@ -202,7 +202,7 @@ impl<'e> Node<'e, Subnet> {
                     account: self.account().clone(),
                     region: self.region().clone(),
                     operation: "ec2:DescribeRouteTables".to_owned(),
-                    code: "NotFound".to_owned(),
+                    code: Gap::NOT_FOUND.to_owned(),
                     message: format!("no route table is associated with {}", self.data().subnet_id),
                     resource: Some(self.data().subnet_id.clone()),
                 }
@@ -268,7 +268,7 @@ impl<'e> Node<'e, Subnet> {
         let owner = self.data().owner_id.as_deref().map_or_else(|| self.account().clone(), AccountId::new);
         if !self.estate.is_scanned(&owner, self.region()) {
             let message = format!("{} belongs to account {owner}, which was not scanned", self.data().subnet_id);
-            let (operation, code) = (OPERATION.to_owned(), "OutOfScope".to_owned());
+            let (operation, code) = (OPERATION.to_owned(), Gap::OUT_OF_SCOPE.to_owned());
             return Err(Gap { account: owner, region: self.region().clone(), operation, code, message, resource: None }.into());
         }
         let Some(options) = self.estate.block_public_access(&owner, self.region())? else {

@@ -1,6 +1,7 @@
 //! Relations of GuardDuty and Amazon Inspector: what watches a place, covers a cluster, or was found in a host or image.
 
 use plimsoll_model::aws::ec2::Instance;
+use plimsoll_model::aws::ecr::Image;
 use plimsoll_model::aws::ecs::Cluster;
 use plimsoll_model::aws::guardduty::{CoverageResource, Detector, Finding};
 use plimsoll_model::aws::inspector2::{AccountState, Coverage, ResourceFindings};
@@ -105,6 +106,18 @@ impl<'e> Node<'e, Instance> {
     /// What Amazon Inspector found in it.
     pub fn inspector_findings(self) -> Result<Option<Node<'e, ResourceFindings>>, Unknown> {
         self.estate.inspector_findings(self.account(), self.region(), &self.data().instance_id)
+    }
+}
+
+impl<'e> Node<'e, Image> {
+    /// Whether Amazon Inspector covers it; of an index it covers the images of the platforms.
+    pub fn inspector_coverage(self) -> Result<Option<Node<'e, Coverage>>, Unknown> {
+        self.estate.inspector_coverage(self.account(), self.region(), &self.data().image_arn)
+    }
+
+    /// What Amazon Inspector found in it.
+    pub fn inspector_findings(self) -> Result<Option<Node<'e, ResourceFindings>>, Unknown> {
+        self.estate.inspector_findings(self.account(), self.region(), &self.data().image_arn)
     }
 }
 

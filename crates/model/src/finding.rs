@@ -42,6 +42,16 @@ impl Severity {
         }
     }
 
+    /// One level more, `critical` at most.
+    pub fn raise(self) -> Self {
+        match self {
+            Self::Informational => Self::Low,
+            Self::Low => Self::Medium,
+            Self::Medium => Self::High,
+            Self::High | Self::Critical => Self::Critical,
+        }
+    }
+
     /// The lower-case name.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -56,6 +56,23 @@ impl Gap {
         self.code == Self::REGION_CLOSED
     }
 
+    /// The code of a gap for what is referred to and does not exist, as AWS says.
+    pub const NOT_FOUND: &'static str = "NotFound";
+    /// The code of a gap for what belongs to an account or Region that was not scanned.
+    pub const OUT_OF_SCOPE: &'static str = "OutOfScope";
+    /// The code of a gap for what AWS answered with less than decides: no scanner looked, or there was more than is read.
+    pub const INCONCLUSIVE: &'static str = "Inconclusive";
+
+    /// Whether AWS answered that what is referred to does not exist.
+    pub fn is_absence(&self) -> bool {
+        self.code == Self::NOT_FOUND || self.code.ends_with("NotFoundException") || self.code.ends_with(".NotFound")
+    }
+
+    /// Whether AWS answered, and what it said leaves the question open: the message tells it.
+    pub fn is_answered(&self) -> bool {
+        self.is_absence() || matches!(self.code.as_str(), Self::OUT_OF_SCOPE | Self::INCONCLUSIVE)
+    }
+
     /// Whether AWS refused for lack of permission, which a policy can mend.
     pub fn is_denied(&self) -> bool {
         matches!(

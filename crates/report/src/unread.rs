@@ -173,7 +173,8 @@ impl Unread<'_> {
 
     /// What the reader can do about it.
     pub(crate) fn remedy(&self, action: fn(&str) -> &str) -> String {
-        let denied = Gap { code: self.code.to_owned(), ..Gap::default() }.is_denied();
+        let gap = Gap { code: self.code.to_owned(), ..Gap::default() };
+        let denied = gap.is_denied();
         let action = shown(action(self.operation), SHORT);
         let code = self.code;
         if self.operation.is_empty() {
@@ -200,6 +201,12 @@ impl Unread<'_> {
             "renew the credentials and scan again".to_owned()
         } else if matches!(code, "OptInRequired" | "AuthFailure" | "UnrecognizedClientException" | "InvalidClientTokenId") {
             "enable the Region for this account, or leave it out with --region".to_owned()
+        } else if gap.is_absence() {
+            "AWS knows nothing by that name: mend or remove what refers to it (-v names both)".to_owned()
+        } else if code == Gap::OUT_OF_SCOPE {
+            "scan the account and Region that it belongs to together with this one".to_owned()
+        } else if gap.is_answered() {
+            "AWS answered, with less than decides: -v says what".to_owned()
         } else if code == "Interrupted" {
             "scan again to the end".to_owned()
         } else if code.contains("Timeout") || code.contains("Connect") || code.contains("Dispatch") {
@@ -239,6 +246,10 @@ mod tests {
         assert!(remedy("RegionClosed", "OptInRequired").starts_with("enable the Region"));
         assert_eq!(remedy("Timeout", ""), "check network and endpoint, then scan again");
         assert_eq!(remedy("NotCollected", ""), "not read by the version that collected");
+        assert!(remedy("NotFound", "").starts_with("AWS knows nothing"));
+        assert!(remedy("RepositoryNotFoundException", "").starts_with("AWS knows nothing"));
+        assert!(remedy("OutOfScope", "").starts_with("scan the account"));
+        assert!(remedy("Inconclusive", "").starts_with("AWS answered"));
         assert_eq!(remedy("SomethingElse", ""), "scan again; if it stays, -v shows the message");
     }
 

@@ -263,7 +263,7 @@ fn places(stored: &Stored<'_>) -> Vec<Value> {
 }
 
 fn undecided(message: String) -> Unknown {
-    Gap { message, code: "NotFound".to_owned(), ..Gap::not_collected("iam:ListAccessKeys") }.into()
+    Gap { message, code: Gap::NOT_FOUND.to_owned(), ..Gap::not_collected("iam:ListAccessKeys") }.into()
 }
 
 #[cfg(test)]

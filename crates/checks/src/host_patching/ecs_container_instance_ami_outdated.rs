@@ -3,10 +3,10 @@
 
 use jiff::Timestamp;
 use plimsoll_graph::{Node, Unknown};
-use plimsoll_model::Severity;
 use plimsoll_model::aws::ec2::{Image, Instance};
 use plimsoll_model::aws::ecs::ContainerInstance;
 use plimsoll_model::aws::ssm::RecommendedImage;
+use plimsoll_model::{Gap, Severity};
 use serde_json::json;
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, nist, pci};
@@ -77,7 +77,7 @@ fn judge(host: Node<'_, ContainerInstance>, instance: Node<'_, Instance>) -> Jud
         if ended.is_none() {
             let launched = instance.data().launch_time.map_or(String::new(), |at| format!("; the host was launched at {at}"));
             let message = format!("DescribeImages does not show the image: it is gone, or private to another account{launched}");
-            return Err(undecided(instance, "ec2:DescribeImages", "NotFound", message));
+            return Err(undecided(instance, "ec2:DescribeImages", Gap::NOT_FOUND, message));
         }
         return verdict(host, instance, None, None, &[], ended);
     };

@@ -4,10 +4,10 @@
 
 use jiff::Timestamp;
 use plimsoll_graph::{Estate, Link, Node, NodeKind, Unknown};
-use plimsoll_model::Severity;
 use plimsoll_model::aws::ec2::{Image, Instance};
 use plimsoll_model::aws::eks::{Addon, AddonVersion, Nodegroup};
 use plimsoll_model::aws::ssm::PublicParameter;
+use plimsoll_model::{Gap, Severity};
 use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, cis_eks, fail, nist, pci};
@@ -172,7 +172,7 @@ fn oldest_creation(group: Node<'_, Nodegroup>) -> Result<Option<Timestamp>, Unkn
     let wanted = group.data().scaling_config.as_ref().and_then(|scaling| scaling.desired_size);
     if oldest.is_none() && wanted != Some(0) {
         group.estate().coverage().check(group.account(), group.region(), "ec2:DescribeInstances")?;
-        return Err(undecided(group, "ec2:DescribeInstances", "NotFound", "no node of the group was found"));
+        return Err(undecided(group, "ec2:DescribeInstances", Gap::NOT_FOUND, "no node of the group was found"));
     }
     Ok(oldest)
 }

@@ -94,7 +94,7 @@ fn not_told(definition: Node<'_, TaskDefinition>) -> Unknown {
     let gap = coverage.check(definition.account(), definition.region(), PROVIDERS).err().unwrap_or_else(|| Gap {
         account: definition.account().clone(),
         region: definition.region().clone(),
-        code: "NotFound".to_owned(),
+        code: Gap::NOT_FOUND.to_owned(),
         message: "what the users of the revision run on is not told".to_owned(),
         ..Gap::not_collected(PROVIDERS)
     });

@@ -3,9 +3,9 @@
 //! place. Layers are not read.
 
 use plimsoll_graph::{Node, Unknown};
-use plimsoll_model::Severity;
 use plimsoll_model::aws::ecr::Image;
 use plimsoll_model::aws::ecs::Screened;
+use plimsoll_model::{Gap, Severity};
 use serde_json::json;
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, cis_docker, fail, nist, pci};
@@ -63,7 +63,7 @@ fn judge(image: Node<'_, Image>) -> Judgement {
                 }
                 if config.truncated {
                     let why = "the configuration holds more texts than are judged";
-                    unread = Some(undecided(part, "ecr:GetDownloadUrlForLayer", "TooManyTexts", why));
+                    unread = Some(undecided(part, "ecr:GetDownloadUrlForLayer", Gap::INCONCLUSIVE, why));
                 }
             }
             Ok(None) => {}

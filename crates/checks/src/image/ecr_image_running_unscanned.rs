@@ -71,13 +71,23 @@ fn outside(image: ElsewhereImage<'_>) -> Judgement {
 fn judge(image: Node<'_, Image>) -> Judgement {
     let Some(detail) = image.detail()? else { return Err(gone(image)) };
     for part in image.platform_images()? {
-        // Coverage as Amazon Inspector tells it belongs here too.
-        let scan = part.data().scan.known()?.as_ref();
-        let Some(problem) = problem(part, scan)? else { continue };
+        let coverage = part.inspector_coverage().ok().flatten().and_then(|coverage| coverage.data().scan_status.as_ref());
+        let scan = part.data().scan.known();
+        let problem = match coverage {
+            Some(status) if status.status_code == "ACTIVE" => None,
+            Some(status) => {
+                let reason = status.reason.as_deref().unwrap_or("it does not say why");
+                Some(format!("is not scanned by Amazon Inspector: {reason}"))
+            }
+            None => problem(part, scan.map_err(Clone::clone)?.as_ref())?,
+        };
+        let Some(problem) = problem else { continue };
+        let scan = scan.ok().and_then(Option::as_ref);
         let evidence = json!({
             "imageDigest": part.data().image_digest,
             "imageTags": detail.image_tags,
             "imageScanStatus": scan.and_then(|scan| scan.image_scan_status.as_ref()),
+            "inspector": coverage,
             "imageScanCompletedAt": scan.and_then(|scan| scan.image_scan_completed_at),
             "usedBy": runners(image),
         });
@@ -120,6 +130,7 @@ mod tests {
     use plimsoll_fixture::{Fixture, at, fixture, gap};
     use plimsoll_model::aws::ecr::{Image, ImageScan, ImageScanStatus, Registry, RegistryScanningConfiguration};
     use plimsoll_model::aws::ecs::Task;
+    use plimsoll_model::aws::inspector2::{Coverage, ScanStatus};
     use plimsoll_model::{Seen, Severity};
 
     use super::CHECK;
@@ -161,6 +172,23 @@ mod tests {
         assert_eq!(outcome(&CHECK, scanned("COMPLETE", "2026-06-01T00:00:00Z")), Pass);
         assert_eq!(outcome(&CHECK, scanned("ACTIVE", "2026-01-01T00:00:00Z")), Pass);
         assert_eq!(outcome(&CHECK, fixture()), NotApplicable);
+    }
+
+    #[test]
+    fn the_coverage_of_inspector_counts_before_what_ecr_tells() {
+        let covered = |account: Fixture, status: &str| {
+            let image = account.clone().build().container_images[0].data.image_arn.clone();
+            let status = status.to_owned();
+            account.inspected(&image, |_| {}).each::<Coverage>(move |coverage| {
+                coverage.scan_status =
+                    Some(ScanStatus { status_code: status.clone(), reason: Some("SCAN_ELIGIBILITY_EXPIRED".to_owned()) });
+            })
+        };
+        let unread = fixture().shop().each::<Image>(|image| image.scan = gap("ecr:DescribeImageScanFindings").into());
+        assert_eq!(outcome(&CHECK, covered(unread.clone(), "ACTIVE")), Pass);
+        let expired = covered(scanned("ACTIVE", "2026-06-14T00:00:00Z"), "INACTIVE");
+        assert!(findings(&CHECK, expired.clone())[0].message.contains("SCAN_ELIGIBILITY_EXPIRED"));
+        assert_eq!(outcome(&CHECK, expired), Fail(Severity::Medium));
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! repository; a failure tells counts and the worst flaws by name.
 
 use plimsoll_graph::{Node, Unknown};
-use plimsoll_model::Severity;
-use plimsoll_model::aws::ecr::{Image, ImageScan, SevereFindings, Vulnerability};
-use serde_json::json;
+use plimsoll_model::aws::ecr::{Image, ImageScan, SevereFindings};
+use plimsoll_model::aws::inspector2::{Coverage, ResourceFindings, Vulnerability as Inspected};
+use plimsoll_model::{Gap, Severity};
+use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, nist, pci};
 use crate::images::{each_running_and_newest, gone, run_by, runners, told};
@@ -28,6 +29,7 @@ pub(crate) const CHECK: Check = Check {
         "ecr:DescribeImages",
         "ecr:DescribeImageScanFindings",
         "ecr:BatchGetImage",
+        "inspector2:ListCoverage",
         "inspector2:ListFindings",
     ],
     shades: &[
@@ -36,6 +38,7 @@ pub(crate) const CHECK: Check = Check {
         "ecr:DescribeImages",
         "ecr:DescribeImageScanFindings",
         "ecr:BatchGetImage",
+        "inspector2:ListCoverage",
         "inspector2:ListFindings",
     ],
     compliance: &[nist("RA-5"), nist("SI-2"), pci("6.3.3"), pci("11.3.1"), pci("6.3.1?")],
@@ -56,13 +59,16 @@ const SHOWN: usize = 10;
 
 /// What the findings of the images behind a digest come to.
 #[derive(Default)]
-struct Flaws<'e> {
+struct Flaws {
     critical: u64,
     exploited: u64,
     high_with_fix: u64,
     /// HIGH findings of which basic scanning does not tell whether there is a fix.
     high: u64,
-    examples: Vec<&'e Vulnerability>,
+    /// The worst, as ECR or Amazon Inspector tells them.
+    examples: Vec<Value>,
+    /// There are more than were counted.
+    at_least: bool,
 }
 
 fn judge(image: Node<'_, Image>) -> Judgement {
@@ -71,10 +77,19 @@ fn judge(image: Node<'_, Image>) -> Judgement {
     let mut counts = Vec::new();
     let mut unknown: Option<Unknown> = None;
     for part in image.platform_images()? {
-        match scan(part) {
-            Ok(scan) => {
+        let digest = &part.data().image_digest;
+        match source(part) {
+            Ok(Source::Inspector(findings)) => {
+                flaws.add_inspected(findings);
+                let severities = json!({"CRITICAL": findings.critical, "HIGH": findings.high});
+                counts.push(json!({"imageDigest": digest, "scanner": "Amazon Inspector", "findingSeverityCounts": severities}));
+                if findings.truncated {
+                    unknown = unknown.or(Some(unread(part, "inspector2:ListFindings")));
+                }
+            }
+            Ok(Source::Ecr(scan)) => {
                 flaws.add(scan);
-                counts.push(json!({"imageDigest": part.data().image_digest, "findingSeverityCounts": scan.finding_severity_counts}));
+                counts.push(json!({"imageDigest": digest, "findingSeverityCounts": scan.finding_severity_counts}));
                 unknown = unknown.or_else(|| unscanned(part, scan));
             }
             Err(why) => unknown = unknown.or(Some(why)),
@@ -106,14 +121,31 @@ fn judge(image: Node<'_, Image>) -> Judgement {
         "vulnerabilities": flaws.examples,
         "usedBy": runners(image),
     });
-    let failure = fail(format!("image {}, {}, has {problem}", told(image), run_by(image)), evidence).severity(severity);
+    let least = if flaws.at_least { "at least " } else { "" };
+    let failure = fail(format!("image {}, {}, has {least}{problem}", told(image), run_by(image)), evidence).severity(severity);
     if flaws.critical == 0 && flaws.high_with_fix == 0 { failure.possible().verdict() } else { failure.verdict() }
 }
 
-/// The findings of an image. Those that Amazon Inspector tells by itself belong here too.
-fn scan(image: Node<'_, Image>) -> Result<&ImageScan, Unknown> {
-    let missing = || undecided(image, "ecr:DescribeImageScanFindings", "ScanNotFoundException", "no scanner has findings for the image");
-    image.data().scan.known()?.as_ref().ok_or_else(missing)
+/// Who tells the findings of an image.
+enum Source<'e> {
+    Inspector(&'e ResourceFindings),
+    Ecr(&'e ImageScan),
+}
+
+/// The findings of an image: those of Amazon Inspector where it scans the image, else what ECR tells.
+fn source(image: Node<'_, Image>) -> Result<Source<'_>, Unknown> {
+    let scans = |coverage: &Coverage| coverage.scan_status.as_ref().is_some_and(|status| status.status_code == "ACTIVE");
+    if image.inspector_coverage().is_ok_and(|coverage| coverage.is_some_and(|coverage| scans(coverage.data())))
+        && let Ok(Some(findings)) = image.inspector_findings()
+    {
+        return Ok(Source::Inspector(findings.data()));
+    }
+    let missing = || undecided(image, "ecr:DescribeImageScanFindings", Gap::INCONCLUSIVE, "no scanner has findings for the image");
+    image.data().scan.known()?.as_ref().map(Source::Ecr).ok_or_else(missing)
+}
+
+fn unread(image: Node<'_, Image>, operation: &str) -> Unknown {
+    undecided(image, operation, Gap::INCONCLUSIVE, "not all findings of the image were read")
 }
 
 /// Why a scan without severe findings says nothing; `None` when it is whole.
@@ -121,12 +153,10 @@ fn unscanned(image: Node<'_, Image>, scan: &ImageScan) -> Option<Unknown> {
     let status = scan.image_scan_status.as_ref().and_then(|status| status.status.as_deref());
     match status {
         Some("COMPLETE" | "ACTIVE") if scan.complete => None,
-        Some("COMPLETE" | "ACTIVE") => {
-            Some(undecided(image, "ecr:DescribeImageScanFindings", "TooManyFindings", "not all findings of the image were read"))
-        }
+        Some("COMPLETE" | "ACTIVE") => Some(unread(image, "ecr:DescribeImageScanFindings")),
         status => {
             let status = status.unwrap_or("not told");
-            Some(undecided(image, "ecr:DescribeImageScanFindings", "NotScanned", format!("the status of the scan is {status}")))
+            Some(undecided(image, "ecr:DescribeImageScanFindings", Gap::INCONCLUSIVE, format!("the status of the scan is {status}")))
         }
     }
 }
@@ -135,8 +165,8 @@ fn flawed(count: u64, severity: &str) -> String {
     if count == 1 { format!("1 {severity} flaw") } else { format!("{count} {severity} flaws") }
 }
 
-impl<'e> Flaws<'e> {
-    fn add(&mut self, scan: &'e ImageScan) {
+impl Flaws {
+    fn add(&mut self, scan: &ImageScan) {
         let is = |told: &Option<String>, wanted: &[&str]| told.as_deref().is_some_and(|told| wanted.contains(&told));
         for group in &scan.severe {
             let SevereFindings { severity, fix_available, exploit_available, count, examples } = group;
@@ -150,8 +180,18 @@ impl<'e> Flaws<'e> {
             } else {
                 continue;
             }
-            self.examples.extend(examples);
+            self.examples.extend(examples.iter().map(|one| json!(one)));
         }
+    }
+
+    fn add_inspected(&mut self, findings: &ResourceFindings) {
+        let ResourceFindings { critical, high, worst, truncated, .. } = findings;
+        self.critical += u64::from(critical.count);
+        self.exploited += u64::from(critical.exploit_available);
+        self.high_with_fix += u64::from(high.fix_available);
+        let fixable = |one: &&Inspected| matches!(one.fix_available.as_deref(), Some("YES" | "PARTIAL"));
+        self.examples.extend(worst.iter().filter(|one| one.severity == "CRITICAL" || fixable(one)).map(|one| json!(one)));
+        self.at_least |= *truncated;
     }
 }
 
@@ -159,6 +199,7 @@ impl<'e> Flaws<'e> {
 mod tests {
     use plimsoll_fixture::{Fixture, fixture, gap};
     use plimsoll_model::aws::ecr::{Image, ImageScan, ImageScanStatus, SevereFindings};
+    use plimsoll_model::aws::inspector2::{ResourceFindings, SeverityCount};
     use plimsoll_model::{Confidence, Seen, Severity};
 
     use super::CHECK;
@@ -228,6 +269,30 @@ mod tests {
             Unknown
         );
         assert_eq!(outcome(&CHECK, fixture().shop().denied("ecs:ListTasks")), Unknown);
+    }
+
+    fn inspected(change: impl Fn(&mut ResourceFindings)) -> Fixture {
+        let account = fixture().shop().each::<Image>(|image| image.scan = gap("ecr:DescribeImageScanFindings").into());
+        let image = account.clone().build().container_images[0].data.image_arn.clone();
+        account.inspected(&image, change)
+    }
+
+    #[test]
+    fn what_inspector_found_counts_where_ecr_told_nothing() {
+        assert_eq!(outcome(&CHECK, inspected(|_| {})), Pass);
+        let counted = |count, exploit_available, fix_available| SeverityCount { count, exploit_available, fix_available };
+        for (critical, high, severity) in [
+            (counted(2, 1, 0), counted(0, 0, 0), Severity::Critical),
+            (counted(2, 0, 0), counted(0, 0, 0), Severity::High),
+            (counted(0, 0, 0), counted(3, 0, 2), Severity::Medium),
+        ] {
+            let change = |found: &mut ResourceFindings| (found.critical, found.high) = (critical.clone(), high.clone());
+            assert_eq!(outcome(&CHECK, inspected(change)), Fail(severity));
+        }
+        assert_eq!(outcome(&CHECK, inspected(|found| found.high = counted(3, 3, 0))), Pass);
+        assert_eq!(outcome(&CHECK, inspected(|found| found.truncated = true)), Unknown);
+        let found = findings(&CHECK, inspected(|found| (found.critical.count, found.truncated) = (50, true)));
+        assert!(found[0].message.contains("at least 50 critical flaws"), "{}", found[0].message);
     }
 
     #[test]

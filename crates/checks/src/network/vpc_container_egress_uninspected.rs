@@ -121,7 +121,7 @@ fn judge(vpc: Node<'_, Vpc>, inspection: &Inspection<'_>) -> Judgement {
     if !vpc.estate().inventory().header.scope.accounts.contains(&owner) {
         let message = format!("{id} belongs to account {owner}, which was not scanned");
         let operation = FirewallRuleGroupAssociation::OPERATION.to_owned();
-        let (region, code) = (vpc.region().clone(), "OutOfScope".to_owned());
+        let (region, code) = (vpc.region().clone(), Gap::OUT_OF_SCOPE.to_owned());
         return Err(Gap { account: owner, region, operation, code, message, resource: Some(id.to_owned()) }.into());
     }
     vpc.estate().coverage().check(&owner, vpc.region(), FirewallRuleGroupAssociation::OPERATION)?;

@@ -2,8 +2,8 @@
 //! verdict per ACTIVE cluster; a failure tells what is missing.
 
 use plimsoll_graph::{Estate, Node, Unknown};
-use plimsoll_model::Severity;
 use plimsoll_model::aws::ecs::{Cluster, ExecuteCommandConfiguration, ExecuteCommandLogConfiguration, TaskDefinition};
+use plimsoll_model::{Gap, Severity};
 use serde_json::json;
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, nist, pci};
@@ -160,7 +160,7 @@ fn unlogged(
         // One that the account does not have may be another's, or nobody's.
         estate.bucket(cluster.account(), cluster.region(), name).known()?.data().owned.known()?;
         let message = format!("bucket {name} is not one of the scanned accounts: it may not exist");
-        return Err(undecided(cluster, "s3:ListBuckets", "OutOfScope", message));
+        return Err(undecided(cluster, "s3:ListBuckets", Gap::OUT_OF_SCOPE, message));
     }
     Ok(None)
 }

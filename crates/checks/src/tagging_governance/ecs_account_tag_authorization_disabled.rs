@@ -84,7 +84,7 @@ fn not_listed(account: &AccountId, region: &Region) -> Gap {
         account: account.clone(),
         region: region.clone(),
         operation: AccountSetting::OPERATION.to_owned(),
-        code: "NotFound".to_owned(),
+        code: Gap::NOT_FOUND.to_owned(),
         message: format!("AWS lists no effective value of {SETTING}"),
         resource: Some(SETTING.to_owned()),
     }

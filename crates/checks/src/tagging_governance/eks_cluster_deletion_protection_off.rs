@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn fails_when_the_protection_is_off_or_absent() {
-        assert_eq!(outcome(&CHECK, cluster(Some(false), "production")), Fail(Severity::Low));
+        assert_eq!(outcome(&CHECK, cluster(Some(false), "live")), Fail(Severity::Low));
         assert_eq!(outcome(&CHECK, cluster(None, "other")), Fail(Severity::Low));
     }
 

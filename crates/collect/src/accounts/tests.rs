@@ -362,7 +362,7 @@ async fn a_hundred_accounts_with_a_thousand_tasks_each_fit_in_two_gigabytes() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    println!("peak: {} MB", kilobytes / 1024);
+    println!("peak memory of collecting 100 accounts with 1,000 tasks each: {} MiB", kilobytes / 1024);
     assert!(kilobytes < 2 * 1024 * 1024, "{peak}");
 }
 

@@ -185,12 +185,17 @@ impl Ecr<'_> {
                 let layers = document.layers.unwrap_or_default();
                 contents.layer_count = Some(layers.len() as u64);
                 contents.layers_size = layers.iter().try_fold(0_u64, |sum, layer| sum.checked_add(layer.size?));
-                if config.media_type.as_deref().is_some_and(|kind| CONFIG_MEDIA_TYPES.contains(&kind)) {
+                if !config.media_type.as_deref().is_some_and(|kind| CONFIG_MEDIA_TYPES.contains(&kind)) {
+                    return Ok(contents);
+                }
+                if self.api.image_configs() {
                     let config = self.config(repository, &config, image).await;
                     if let Err(gap) = &config {
                         self.api.gap(gap.clone());
                     }
                     contents.config = config.map(Some).map_or_else(Seen::from, Seen::Known);
+                } else {
+                    contents.config = Gap::not_collected(&GET_DOWNLOAD_URL_FOR_LAYER.id()).into();
                 }
             }
             (None, None) => {

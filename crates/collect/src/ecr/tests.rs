@@ -398,6 +398,20 @@ async fn images_of_other_registries_are_not_asked_for() {
 }
 
 #[tokio::test]
+async fn a_scan_without_image_configs_fetches_no_content_and_says_so() {
+    let config = config(&json!({}));
+    let manifest = manifest(&config);
+    let double = web(&manifest, &config);
+    let api = Api::in_test().with_image_configs(false);
+    let found = collect(&api, &double.wire(SOON).await, &running("1", &digest(&manifest))).await;
+    assert_eq!((double.count("BatchGetImage"), double.count("GetDownloadUrlForLayer")), (1, 0));
+    let contents = found.container_images[0].data.contents.known().unwrap();
+    let gap = contents.config.known().unwrap_err();
+    assert_eq!((gap.operation.as_str(), gap.code.as_str()), ("ecr:GetDownloadUrlForLayer", "NotCollected"));
+    assert_eq!(api.take_gaps(), []);
+}
+
+#[tokio::test]
 async fn what_an_image_says_of_itself_is_read_once_and_a_failure_is_asked_again() {
     let config = config(&json!({}));
     let manifest = manifest(&config);

@@ -1,0 +1,72 @@
+//! How the surroundings of a resource move the severity of a failure: at most one step, with the reason told.
+
+use plimsoll_graph::{Estate, Node};
+use plimsoll_model::aws::ecs::TaskDefinition;
+use plimsoll_model::{LaunchKind, ResourceRef, Severity};
+
+/// What speaks for more and for less severity than a failure has by itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Context {
+    pub(crate) launch: Option<LaunchKind>,
+    raises: Vec<&'static str>,
+    lowers: Vec<&'static str>,
+}
+
+impl Context {
+    /// What the tags of a resource say of it.
+    pub(crate) fn of_tags(estate: &Estate<'_>, resource: &ResourceRef) -> Self {
+        let tags = resource.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let production = estate.thresholds().is_production(tags);
+        Self { raises: if production { vec!["tagged as production"] } else { Vec::new() }, ..Self::default() }
+    }
+
+    /// What is known of a task definition: how it is launched, and whether anything runs it.
+    pub(crate) fn of_definition(definition: Node<'_, TaskDefinition>) -> Self {
+        let launch = Some(if definition.launch().only_fargate() { LaunchKind::Fargate } else { LaunchKind::Ec2 });
+        let unused = definition.in_use() == Ok(false);
+        Self { launch, lowers: if unused { vec!["nothing runs this revision"] } else { Vec::new() }, ..Self::default() }
+    }
+
+    /// Both together.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.raises.extend(other.raises);
+        self.lowers.extend(other.lowers);
+        Self { launch: self.launch.or(other.launch), ..self }
+    }
+
+    /// The severity in this context, and why it is another. What speaks for more and
+    /// what speaks for less together leave it. What only informs is never raised.
+    pub(crate) fn shade(&self, base: Severity) -> (Severity, String) {
+        if base == Severity::Informational {
+            return (base, String::new());
+        }
+        match (self.raises.as_slice(), self.lowers.as_slice()) {
+            ([], []) => (base, String::new()),
+            (raises, []) => (base.raise(), raises.join(", ")),
+            ([], lowers) => (base.lower(), lowers.join(", ")),
+            (raises, lowers) => (base, format!("{}, but {}", raises.join(", "), lowers.join(", "))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_model::Severity::{Critical, High, Informational, Low, Medium};
+
+    use super::Context;
+
+    fn context(raises: &[&'static str], lowers: &[&'static str]) -> Context {
+        Context { raises: raises.to_vec(), lowers: lowers.to_vec(), launch: None }
+    }
+
+    #[test]
+    fn moves_one_step_whatever_speaks_for_it() {
+        assert_eq!(context(&[], &[]).shade(High), (High, String::new()));
+        assert_eq!(context(&["tagged as production"], &[]).shade(Medium), (High, "tagged as production".to_owned()));
+        assert_eq!(context(&["one", "two"], &[]).shade(Low), (Medium, "one, two".to_owned()));
+        assert_eq!(context(&["one"], &[]).shade(Critical).0, Critical);
+        assert_eq!(context(&[], &["idle"]).shade(High), (Medium, "idle".to_owned()));
+        assert_eq!(context(&["one"], &["idle"]).shade(High), (High, "one, but idle".to_owned()));
+        assert_eq!(context(&["one"], &[]).shade(Informational), (Informational, String::new()));
+    }
+}
