@@ -13,6 +13,7 @@ use crate::balancing::Balancing;
 use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
 use crate::image::ImageUses;
+use crate::permission::Permissions;
 use crate::relation::Relation;
 use crate::storage::Storage;
 use crate::workload::Workloads;
@@ -36,6 +37,7 @@ pub struct Estate<'i> {
     pub(crate) confinement: OnceLock<FxHashMap<String, Confinement>>,
     pub(crate) storage: Storage<'i>,
     pub(crate) watch: Watch<'i>,
+    pub(crate) permissions: OnceLock<Permissions>,
 }
 
 macro_rules! ids {
@@ -156,6 +158,7 @@ impl<'i> Estate<'i> {
             confinement: OnceLock::new(),
             storage: Storage::default(),
             watch: Watch::default(),
+            permissions: OnceLock::new(),
         };
         estate.relations = crate::ecs::relations(&estate);
         crate::network::relate(&mut estate);
