@@ -37,6 +37,6 @@ pub use link::{Link, Missing, Unknown};
 pub use network::{Egress, Route};
 pub use node::Node;
 pub use opening::Opening;
-pub use permission::Principal;
+pub use permission::{NoPrincipal, Principal};
 pub use storage::bucket_of;
 pub use workload::{Attachment, Workload};

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use plimsoll_iam::{Attached, Caller, Context, ContextValue, Decision, Document, DocumentKind, KeyState, Layer, Policies, Request};
+use plimsoll_model::aws::ecs::{Task, TaskDefinition};
 use plimsoll_model::aws::iam::{AttachedPermissionsBoundary, AttachedPolicy, Group, Policy, PolicyDetail, Role, User};
 use plimsoll_model::aws::{ecr, elasticfilesystem, kms, organizations, secretsmanager};
 use plimsoll_model::policy::PolicyDocument;
 use plimsoll_model::{AccountId, Arn, Gap, Region, Resource, Seen};
 use rustc_hash::FxHashMap;
+use thiserror::Error;
 
 use crate::{Estate, Link, Node, Unknown};
 
@@ -186,6 +188,33 @@ impl<'e> Principal<'e> {
     }
 }
 
+/// Why a text names no principal.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NoPrincipal {
+    /// There is none.
+    #[error("there is no role, user, service or task {text} in the snapshot")]
+    NotFound {
+        /// What was asked for.
+        text: String,
+        /// The name that looks most like it.
+        nearest: Option<String>,
+    },
+    /// Several have the name.
+    #[error("{text} is the name of {} principals", arns.len())]
+    Ambiguous {
+        /// What was asked for.
+        text: String,
+        /// Their ARNs.
+        arns: Vec<String>,
+    },
+    /// The workload is there, and its role is not.
+    #[error("{text} has no task role, or it was not read")]
+    NoRole {
+        /// What was asked for.
+        text: String,
+    },
+}
+
 /// Collects what is attached to a principal.
 struct Binding<'e> {
     estate: &'e Estate<'e>,
@@ -239,21 +268,15 @@ struct Target {
     grants_itself: bool,
 }
 
-impl<'i> Estate<'i> {
+impl Estate<'_> {
     pub(crate) fn permissions(&self) -> &Permissions {
         self.permissions.get_or_init(|| Permissions {
-            managed: self.all::<Policy>().map(|policy| self.compiled(policy.data())).collect(),
+            managed: self.all::<Policy>().map(|policy| compiled(policy.data())).collect(),
             organizations: self
                 .all::<organizations::Account>()
                 .map(|account| (AccountId::new(&account.id), self.read_controls(account.data())))
                 .collect(),
         })
-    }
-
-    fn compiled(&self, policy: &Policy) -> Attached {
-        let version = policy.policy_version_list.iter().find(|version| version.is_default_version);
-        // A boundary may be any managed policy: both kinds have one grammar.
-        parsed(&policy.arn, DocumentKind::Identity, version.and_then(|version| version.document.as_ref()))
     }
 
     fn controls(&self, account: &AccountId) -> &Controls {
@@ -290,7 +313,7 @@ impl<'i> Estate<'i> {
                 return Vec::new();
             }
             let mut read = |id: &str| {
-                let policy = documents.get(id).map(|policy| policy.data());
+                let policy = documents.get(id).map(Node::data);
                 let read = policy.and_then(|policy| Some(parsed(&policy.name, as_kind, Some(policy.content.known().ok()?))));
                 unread |= read.is_none();
                 read
@@ -363,10 +386,66 @@ impl<'i> Estate<'i> {
         }
     }
 
+    /// The principal that somebody means: by its ARN (that of a session stands for its role), by its name where only one
+    /// has it, by `service:CLUSTER/NAME` or a task's ARN the role of the tasks.
+    pub fn principal(&self, text: &str) -> Result<Principal<'_>, NoPrincipal> {
+        let not_found = || NoPrincipal::NotFound { text: text.to_owned(), nearest: self.nearest_principal(text) };
+        let no_role = || NoPrincipal::NoRole { text: text.to_owned() };
+        let definition = if let Some((cluster, name)) = text.strip_prefix("service:").and_then(|text| text.split_once('/')) {
+            let end = format!("/{cluster}/{name}");
+            let service = self.active_services().find(|service| service.data().service_arn.ends_with(&end)).ok_or_else(not_found)?;
+            Some(service.task_definition())
+        } else if text.starts_with("arn:") && text.contains(":ecs:") && text.contains(":task/") {
+            let task = self.all::<Task>().find(|task| task.data().task_arn == text).ok_or_else(not_found)?;
+            if let Some(over) = task.task_role_override() {
+                return over.found().map(Principal::Role).ok_or_else(no_role);
+            }
+            Some(Some(task.task_definition()))
+        } else {
+            None
+        };
+        if let Some(definition) = definition {
+            let role = definition.and_then(Link::found).and_then(Node::<'_, TaskDefinition>::task_role);
+            return role.and_then(Link::found).map(Principal::Role).ok_or_else(no_role);
+        }
+        // The ARN of a session carries account and name of its role, and no path.
+        let session = Arn::parse(text)
+            .filter(|arn| arn.service == "sts")
+            .and_then(|arn| Some((arn.account, arn.resource.strip_prefix("assumed-role/")?)));
+        let found: Vec<Principal<'_>> = if let Some((account, session)) = session {
+            let name = session.split('/').next().unwrap_or(session);
+            let roles = self.all::<Role>().filter(|role| role.account().as_str() == account && role.role_name == name);
+            roles.map(Principal::Role).collect()
+        } else {
+            self.principals().filter(|principal| principal.arn() == text || principal.name() == text).collect()
+        };
+        match found.as_slice() {
+            [one] => Ok(*one),
+            [] => Err(not_found()),
+            many => {
+                let arns = many.iter().map(|principal| principal.arn().to_owned()).collect();
+                Err(NoPrincipal::Ambiguous { text: text.to_owned(), arns })
+            }
+        }
+    }
+
+    fn nearest_principal(&self, text: &str) -> Option<String> {
+        let name = text.rsplit('/').next().unwrap_or(text);
+        let scored = self.principals().map(|principal| (strsim::jaro_winkler(name, principal.name()), principal.name()));
+        let best = scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)));
+        best.map(|(_, name)| name.to_owned())
+    }
+
     /// Every role and user that was read, in the order of the inventory.
     pub fn principals(&self) -> impl Iterator<Item = Principal<'_>> {
         self.all::<Role>().map(Principal::Role).chain(self.all::<User>().map(Principal::User))
     }
+}
+
+fn compiled(policy: &Policy) -> Attached {
+    let version = policy.policy_version_list.iter().find(|version| version.is_default_version);
+    // A boundary may be any managed policy: both kinds have one grammar.
+    parsed(&policy.arn, DocumentKind::Identity, version.and_then(|version| version.document.as_ref()))
 }
 
 fn parsed(name: &str, kind: DocumentKind, document: Option<&PolicyDocument>) -> Attached {
@@ -492,7 +571,13 @@ mod tests {
             policy_id: policy.to_owned(),
             kind: "SERVICE_CONTROL_POLICY".to_owned(),
         };
-        let control = |id: &str, content: Seen<_>| Control { id: id.to_owned(), arn: id.to_owned(), name: id.to_owned(), content, ..Default::default() };
+        let control = |id: &str, content: Seen<_>| Control {
+            id: id.to_owned(),
+            arn: id.to_owned(),
+            name: id.to_owned(),
+            content,
+            ..Default::default()
+        };
         let all = || Seen::Known(policy(statement("Allow", "*", "*")));
         let account = |content: Seen<_>| {
             organization(|account| {

@@ -23,6 +23,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// As JSON writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ExplicitlyDenied => "explicitly_denied",
+            Self::ImplicitlyDenied => "implicitly_denied",
+            Self::Conditional => "conditional",
+            Self::Allowed => "allowed",
+        }
+    }
+
     /// Whether it is allowed, certainly or on conditions.
     pub fn is_possible(self) -> bool {
         self >= Self::Conditional

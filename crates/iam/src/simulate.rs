@@ -83,6 +83,24 @@ pub struct Simulated {
 }
 
 impl Simulation {
+    /// Reads a question from a line of JSON: an object with the question under `input`, or the question itself, each with
+    /// an `id` beside it. The id comes back whatever the question is worth, so that its answer can be told apart.
+    pub fn from_line(line: &str) -> (Value, Result<Self, String>) {
+        let mut members = match crate::json::parse(line) {
+            Ok(Value::Object(members)) => members,
+            Ok(_) => return (Value::Null, Err("the line is no JSON object".to_owned())),
+            // A key that occurs twice makes the question void, and not its id.
+            Err(error) => {
+                let lenient: Option<Value> = serde_json::from_str(line).ok();
+                let id = lenient.and_then(|value| value.get("id").cloned()).unwrap_or_default();
+                return (id, Err(error.to_string()));
+            }
+        };
+        let id = members.remove("id").unwrap_or_default();
+        let input = members.remove("input").unwrap_or(Value::Object(members));
+        (id, serde_json::from_value(input).map_err(|error| error.to_string()))
+    }
+
     /// The request and the policies of the question.
     ///
     /// # Errors
