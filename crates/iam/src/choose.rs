@@ -86,6 +86,9 @@ fn with(request: &Request, stack: &Stack<'_>, picked: &[(&Lever, &KeyState)]) ->
         context.set(&lever.key, (*state).clone());
     }
     let mut decision = decide(request, &context, stack);
+    if !decision.verdict.is_possible() {
+        return decision;
+    }
     decision.chosen = picked
         .iter()
         .filter_map(|(lever, state)| match state {

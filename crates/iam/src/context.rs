@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
 /// The value of a key in a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ContextValue {
     /// A single-valued key.
     One(CompactString),
@@ -20,7 +20,7 @@ impl From<&str> for ContextValue {
 }
 
 /// What is known of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyState {
     /// The request carries this value.
     Known(ContextValue),
@@ -53,6 +53,8 @@ pub enum Others {
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     keys: FxHashMap<CompactString, KeyState>,
+    /// Keys by the start of their name, for tags.
+    families: Vec<(CompactString, KeyState)>,
     others: Others,
 }
 
@@ -64,12 +66,20 @@ impl Context {
 
     /// A context in which a key that is not set is chosen or unknown, by its name.
     pub fn open() -> Self {
-        Self { keys: FxHashMap::default(), others: Others::ByName }
+        Self { others: Others::ByName, ..Self::default() }
     }
 
     /// Sets what is known of a key; its name is taken in any case.
     pub fn set(&mut self, key: &str, state: KeyState) {
         self.keys.insert(lowered(key), state);
+    }
+
+    /// Sets what is known of all keys whose name starts so and that are not set by themselves: of tags that were read
+    /// the others are absent.
+    pub fn set_family(&mut self, start: &str, state: KeyState) {
+        let start = lowered(start);
+        self.families.retain(|(known, _)| *known != start);
+        self.families.push((start, state));
     }
 
     /// The same context with what is known of a key.
@@ -85,7 +95,11 @@ impl Context {
 
     /// What is known of a key whose name is in lower case.
     pub(crate) fn lookup(&self, lowered: &str) -> &KeyState {
-        match (self.keys.get(lowered), self.others) {
+        let set = self.keys.get(lowered).or_else(|| {
+            let family = self.families.iter().find(|(start, _)| lowered.starts_with(start.as_str()));
+            family.map(|(_, state)| state)
+        });
+        match (set, self.others) {
             (Some(state), _) => state,
             (None, Others::Absent) => &KeyState::Absent,
             (None, Others::ByName) if is_chosen(lowered) => &KeyState::Chosen,

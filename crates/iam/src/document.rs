@@ -116,6 +116,7 @@ pub(crate) struct Statement {
 pub(crate) struct Actions {
     pub(crate) negated: bool,
     pub(crate) patterns: Box<[ActionPattern]>,
+    pub(crate) written: Box<[CompactString]>,
 }
 
 /// One action pattern, in lower case.

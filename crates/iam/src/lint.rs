@@ -4,6 +4,7 @@ use std::fmt;
 
 use compact_str::CompactString;
 
+use crate::actions::{self, actions_of};
 use crate::condition::Condition;
 use crate::document::{ActionPattern, Actions, Document, DocumentKind, Effect, ResourcePattern, Statement};
 use crate::glob::Glob;
@@ -55,6 +56,8 @@ pub enum Remark {
     ManyValuesPlain(CompactString),
     /// A single-valued key under a set operator.
     OneValueQuantified(CompactString),
+    /// Matches no action that its service has, as far as the table of actions knows.
+    UnknownAction(CompactString),
     /// Fewer parts than an ARN has: matches at best where a `*` runs over colons.
     ShortArn(CompactString),
     /// A variable before the resource part of an ARN stays text.
@@ -81,6 +84,7 @@ impl fmt::Display for Remark {
             Self::ResourceOnResourceless(action) => write!(f, "{action} takes no resource: only Resource \"*\" grants it"),
             Self::ManyValuesPlain(key) => write!(f, "{key} has many values: use ForAnyValue or ForAllValues"),
             Self::OneValueQuantified(key) => write!(f, "{key} has one value: ForAnyValue and ForAllValues are for many"),
+            Self::UnknownAction(text) => write!(f, "{text} matches no known action"),
             Self::ShortArn(text) => write!(f, "{text} has fewer than six parts"),
             Self::VariableInHead(text) => write!(f, "{text}: a variable counts after the fifth colon only"),
             Self::VariableInOldVersion => f.write_str("variables are text without Version 2012-10-17"),
@@ -117,27 +121,6 @@ const SINGLE_VALUED: [&str; 12] = [
     "iam:passedtoservice",
 ];
 
-/// Actions that take no resource, in lower case: those met in the policies of containers.
-const RESOURCELESS: [&str; 17] = [
-    "cloudtrail:describetrails",
-    "ec2:describeinstances",
-    "ec2:describevpcs",
-    "ecr:getauthorizationtoken",
-    "ecs:createcluster",
-    "ecs:deregistertaskdefinition",
-    "ecs:discoverpollendpoint",
-    "ecs:listclusters",
-    "ecs:listtaskdefinitions",
-    "eks:listclusters",
-    "iam:getaccountsummary",
-    "iam:listroles",
-    "iam:listusers",
-    "kms:listkeys",
-    "s3:listallmybuckets",
-    "secretsmanager:listsecrets",
-    "ssm:describeparameters",
-];
-
 pub(crate) fn lints(document: &Document, variables: bool) -> Vec<Lint> {
     let mut lints = Vec::new();
     let grants = matches!(document.kind, DocumentKind::Identity | DocumentKind::Resource | DocumentKind::Unaddressed | DocumentKind::Trust);
@@ -149,6 +132,7 @@ pub(crate) fn lints(document: &Document, variables: bool) -> Vec<Lint> {
         if statement.effect == Effect::Allow {
             allows(document.kind, statement, &mut remarks);
         }
+        unknown_actions(statement, &mut remarks);
         principals(statement, &mut remarks);
         resources(statement, variables, &mut remarks);
         for condition in &statement.conditions {
@@ -213,11 +197,29 @@ fn resourceless(actions: &Actions, statement: &Statement, remarks: &mut Vec<Rema
         return;
     }
     for pattern in &actions.patterns {
-        if let ActionPattern::Of { service, name: Glob::Literal(name) } = pattern {
-            let action = format!("{service}:{}", String::from_utf8_lossy(name));
-            if RESOURCELESS.binary_search(&&*action).is_ok() {
-                remarks.push(Remark::ResourceOnResourceless(action.into()));
+        if let ActionPattern::Of { service, name: Glob::Literal(name) } = pattern
+            && let Some(known) = std::str::from_utf8(name).ok().and_then(|name| actions::find(service, name))
+            && !known.takes_resource
+        {
+            remarks.push(Remark::ResourceOnResourceless(compact_str::format_compact!("{service}:{}", known.name)));
+        }
+    }
+}
+
+/// Patterns that match no action of their service: a slip of the pen, or newer than the table.
+fn unknown_actions(statement: &Statement, remarks: &mut Vec<Remark>) {
+    for (pattern, written) in statement.actions.patterns.iter().zip(&statement.actions.written) {
+        let known = match pattern {
+            ActionPattern::Every | ActionPattern::Of { name: Glob::All, .. } => true,
+            ActionPattern::Of { service, name: Glob::Literal(name) } => {
+                std::str::from_utf8(name).is_ok_and(|name| actions::find(service, name).is_some())
             }
+            ActionPattern::Of { service, name } => {
+                actions_of(service).iter().any(|action| name.matches(action.name.to_ascii_lowercase().as_bytes()))
+            }
+        };
+        if !known {
+            remarks.push(Remark::UnknownAction(written.clone()));
         }
     }
 }
@@ -278,7 +280,7 @@ mod tests {
 
     #[test]
     fn the_tables_are_sorted() {
-        assert!(MULTI_VALUED.is_sorted() && SINGLE_VALUED.is_sorted() && RESOURCELESS.is_sorted());
+        assert!(MULTI_VALUED.is_sorted() && SINGLE_VALUED.is_sorted());
     }
 
     #[test]
@@ -303,7 +305,14 @@ mod tests {
     fn an_arn_for_an_action_without_resources_grants_nothing() {
         let remarks =
             remarks(&json!({"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "arn:aws:ecr:us-east-1:1:repository/x"}));
-        assert_eq!(remarks, [Remark::ResourceOnResourceless("ecr:getauthorizationtoken".into())]);
+        assert_eq!(remarks, [Remark::ResourceOnResourceless("ecr:GetAuthorizationToken".into())]);
+    }
+
+    #[test]
+    fn an_action_that_no_service_has_is_remarked() {
+        let actions = ["s3:GetObjekt", "s3:Get*", "s3:Fetch*"];
+        let remarks = remarks(&json!({"Effect": "Allow", "Action": actions, "Resource": "*"}));
+        assert_eq!(remarks, [Remark::UnknownAction("s3:GetObjekt".into()), Remark::UnknownAction("s3:Fetch*".into())]);
     }
 
     #[test]

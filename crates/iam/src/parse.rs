@@ -164,8 +164,9 @@ fn strings<'v>(value: &'v Value, path: &str) -> Parsed<Vec<(&'v str, String)>> {
 
 fn actions(members: &Map<String, Value>, path: &str) -> Parsed<Actions> {
     let Some((value, negated, path)) = either(members, "Action", "NotAction", path)? else { return refuse(path, "Action is missing") };
-    let patterns = strings(value, &path)?.into_iter().map(|(text, path)| action(text, &path)).collect::<Parsed<_>>()?;
-    Ok(Actions { negated, patterns })
+    let all = strings(value, &path)?;
+    let patterns = all.iter().map(|(text, path)| action(text, path)).collect::<Parsed<_>>()?;
+    Ok(Actions { negated, patterns, written: all.iter().map(|(text, _)| CompactString::new(text)).collect() })
 }
 
 fn action(text: &str, path: &str) -> Parsed<ActionPattern> {
