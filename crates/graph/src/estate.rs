@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use plimsoll_model::aws::{
-    acm_pca, autoscaling, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, iam, inspector2, kms, secretsmanager, ssm,
+    acm_pca, autoscaling, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, iam, inspector2, kms, organizations, secretsmanager, ssm,
 };
 use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
 use rustc_hash::FxHashMap;
@@ -89,6 +89,7 @@ ids! {
     container_images: ecr::Image,
     roles: iam::Role,
     policies: iam::Policy,
+    organization_accounts: organizations::Account,
     instance_profiles: iam::InstanceProfile,
     keys: kms::Key,
     auto_scaling_groups: autoscaling::AutoScalingGroup,

@@ -3,6 +3,7 @@
 //! admit all of it, and a prefix list admits what its entries say.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use plimsoll_model::aws::ec2::{IpPermission, ManagedPrefixList, SecurityGroup, UserIdGroupPair};
 
@@ -19,7 +20,7 @@ const LAST_PORT: u32 = 65_535;
 
 /// Ports of one protocol that the whole internet may reach.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Opening {
+pub struct OpenPorts {
     /// As rules write it: `tcp`, `udp`, `icmp`, `icmpv6`, a number, or `-1` for every protocol.
     pub protocol: String,
     /// The ports of TCP and UDP, first and last.
@@ -28,7 +29,7 @@ pub struct Opening {
     pub family: Family,
 }
 
-impl Opening {
+impl OpenPorts {
     /// Whether it admits connections to a TCP port.
     pub fn admits_tcp(&self, port: u16) -> bool {
         self.protocol == "-1" || self.protocol == "tcp" && self.ports.is_some_and(|(first, last)| (first..=last).contains(&port))
@@ -44,7 +45,7 @@ impl Opening {
 #[derive(Clone, Debug, Default)]
 pub struct Openings {
     /// In order, each port once for a family.
-    pub open: Vec<Opening>,
+    pub open: Vec<OpenPorts>,
     /// A prefix list that was not read and may open more.
     pub unread: Option<Unknown>,
 }
@@ -97,10 +98,16 @@ impl<'e> Node<'e, SecurityGroup> {
         openings
     }
 
+    /// Its rules that admit connections to some of these ports of `tcp` or `udp`.
+    pub fn rules_to(self, protocol: &str, ports: RangeInclusive<u16>) -> impl Iterator<Item = &'e IpPermission> {
+        let protocol = number(protocol);
+        self.data().ip_permissions.iter().filter(move |rule| admits(rule, protocol, &ports))
+    }
+
     /// Where its rules admit connections to a TCP port from.
     pub fn sources_of_tcp(self, port: u16) -> Sources<'e> {
         let mut found = Sources::default();
-        for rule in self.data().ip_permissions.iter().filter(|rule| admits_tcp(rule, port)) {
+        for rule in self.rules_to("tcp", port..=port) {
             let (sources, unread) = self.sources(rule);
             found.addresses.extend(sources);
             found.groups.extend(&rule.user_id_group_pairs);
@@ -109,7 +116,7 @@ impl<'e> Node<'e, SecurityGroup> {
         found
     }
 
-    /// The addresses that a rule names, prefix lists spelled out.
+    /// The addresses that a rule names, prefix lists spelled out, those of AWS services too.
     pub fn sources(self, rule: &'e IpPermission) -> (Vec<Source<'e>>, Option<Unknown>) {
         let ipv4 = rule.ip_ranges.iter().map(|range| range.cidr_ip.as_str());
         let ipv6 = rule.ipv6_ranges.iter().map(|range| range.cidr_ipv6.as_str());
@@ -118,7 +125,7 @@ impl<'e> Node<'e, SecurityGroup> {
         for reference in &rule.prefix_list_ids {
             let id = reference.prefix_list_id.as_str();
             let list: Link<'e, ManagedPrefixList> = self.estate.link(self.account(), self.region(), id);
-            match list.exists().and_then(|list| list.map_or(Ok(Vec::new()), Node::<'e, ManagedPrefixList>::ranges)) {
+            match list.exists().and_then(|list| list.map_or(Ok(Vec::new()), Node::<'e, ManagedPrefixList>::entries)) {
                 Ok(ranges) => sources.extend(ranges.into_iter().map(|cidr| Source { cidr, prefix_list_id: Some(id) })),
                 Err(unknown) => unread = Some(unknown),
             }
@@ -134,14 +141,19 @@ impl<'e> Node<'e, ManagedPrefixList> {
         if self.data().owner_id.as_deref() == Some("AWS") {
             return Ok(Vec::new());
         }
+        self.entries()
+    }
+
+    fn entries(self) -> Result<Vec<&'e str>, Unknown> {
         Ok(self.data().entries.known()?.iter().filter_map(|entry| entry.cidr.as_deref()).collect())
     }
 }
 
-/// Whether a rule admits connections to a TCP port.
-fn admits_tcp(rule: &IpPermission, port: u16) -> bool {
+/// Whether a rule admits connections to some of these ports of a protocol.
+fn admits(rule: &IpPermission, protocol: Option<u8>, asked: &RangeInclusive<u16>) -> bool {
     let (first, last) = ports(rule);
-    matches!(number(&rule.ip_protocol), None | Some(TCP)) && (first..=last).contains(&u32::from(port))
+    let of = number(&rule.ip_protocol);
+    (of.is_none() || of == protocol) && first <= u32::from(*asked.end()) && u32::from(*asked.start()) <= last
 }
 
 /// The number of a protocol; `None` for `-1`, which is every protocol, and for what AWS never writes.
@@ -190,19 +202,19 @@ impl Rules {
         }
     }
 
-    fn openings(&self) -> Vec<Opening> {
+    fn openings(&self) -> Vec<OpenPorts> {
         let mut found = Vec::new();
         for family in [Family::V4, Family::V6] {
             let of_all = self.admitted.get(&(family, None)).map(Vec::as_slice).unwrap_or_default();
             let is_all = !open_ports(family, of_all.to_vec()).is_empty();
             if is_all {
-                found.push(Opening { protocol: "-1".to_owned(), ports: None, family });
+                found.push(OpenPorts { protocol: "-1".to_owned(), ports: None, family });
             }
             for (&(_, protocol), rules) in self.admitted.range((family, Some(0))..=(family, Some(u8::MAX))) {
                 // What every protocol may do adds to what this one may.
                 let more = if is_all { &[] } else { of_all };
                 let open = open_ports(family, rules.iter().chain(more).copied().collect());
-                found.extend(told(protocol, &open).into_iter().map(|(protocol, ports)| Opening { protocol, ports, family }));
+                found.extend(told(protocol, &open).into_iter().map(|(protocol, ports)| OpenPorts { protocol, ports, family }));
             }
         }
         found
@@ -355,7 +367,7 @@ mod tests {
     }
 
     fn open(rules: &[IpPermission]) -> Vec<String> {
-        let told = |opening: super::Opening| match opening.ports {
+        let told = |opening: super::OpenPorts| match opening.ports {
             Some((first, last)) => format!("{} {first}-{last} {:?}", opening.protocol, opening.family),
             None => format!("{} {:?}", opening.protocol, opening.family),
         };

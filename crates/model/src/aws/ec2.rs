@@ -697,6 +697,8 @@ aws! {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub no_proxy: Vec<String>,
         pub bottlerocket: bool,
+        /// Whether a packet filter drops what containers on a bridge send to the metadata service.
+        pub blocks_bridged_metadata: bool,
         /// Agent settings that are written, but with a value that the script computes.
         #[serde(skip_serializing_if = "std::collections::BTreeSet::is_empty")]
         pub unresolved: std::collections::BTreeSet<String>,
