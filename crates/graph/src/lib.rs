@@ -25,6 +25,7 @@ mod workload;
 
 pub use address::{exceed_prefix, is_public_range};
 pub use audit::{ContainerLogGroup, LogPurpose, LogWriter, Place};
+pub use balancing::Front;
 pub use confinement::Confinement;
 pub use coverage::{Closed, Coverage};
 pub use ecs::{Host, Launch, TaskGroup, Trigger};
