@@ -3,14 +3,14 @@
 //! Only what the tables say is told here; who can reach whom is the network engine's business.
 
 use plimsoll_model::aws::ec2::{
-    FlowLog, GroupIdentifier, Instance, InstanceNetworkInterface, ManagedPrefixList, NatGateway, NetworkInterface, RouteTable,
-    SecurityGroup, Subnet, Volume, Vpc, VpcBlockPublicAccessOptions,
+    CidrBlockState, FlowLog, GroupIdentifier, Instance, InstanceNetworkInterface, ManagedPrefixList, NatGateway, NetworkInterface,
+    RouteTable, SecurityGroup, Subnet, Volume, Vpc, VpcBlockPublicAccessOptions,
 };
 use plimsoll_model::aws::ecs::{Service, Task};
 use plimsoll_model::{AccountId, Gap, Located, Region, Resource};
 use rustc_hash::FxHashMap;
 
-use crate::address::is_public_range;
+use crate::address::{Ranges, is_public_range};
 use crate::relation::Relation;
 use crate::{Estate, Link, Node, Unknown};
 
@@ -131,6 +131,21 @@ impl Estate<'_> {
         self.many(self.relations.flow_logs.get(resource_id).map(Vec::as_slice).unwrap_or_default())
     }
 
+    /// A security group by id.
+    pub fn security_group(&self, account: &AccountId, region: &Region, id: &str) -> Link<'_, SecurityGroup> {
+        self.link(account, region, id)
+    }
+
+    /// A subnet by id.
+    pub fn subnet(&self, account: &AccountId, region: &Region, id: &str) -> Link<'_, Subnet> {
+        self.link(account, region, id)
+    }
+
+    /// A VPC by id.
+    pub fn vpc(&self, account: &AccountId, region: &Region, id: &str) -> Link<'_, Vpc> {
+        self.link(account, region, id)
+    }
+
     /// The security groups that something in this account and Region carries.
     pub fn security_groups<'s>(
         &'s self,
@@ -183,7 +198,26 @@ impl<'e> Node<'e, NetworkInterface> {
     }
 }
 
+impl Node<'_, Vpc> {
+    /// The ranges that are associated with it.
+    pub fn ranges(self) -> Ranges {
+        let associated =
+            |state: Option<&CidrBlockState>| state.and_then(|state| state.state.as_deref()).is_none_or(|state| state == "associated");
+        let vpc = self.data();
+        let ipv4 = vpc.cidr_block_association_set.iter().filter(|block| associated(block.cidr_block_state.as_ref()));
+        let ipv6 = vpc.ipv6_cidr_block_association_set.iter().filter(|block| associated(block.ipv6_cidr_block_state.as_ref()));
+        let ipv4 = ipv4.filter_map(|block| block.cidr_block.as_deref()).chain(vpc.cidr_block.as_deref());
+        ipv4.chain(ipv6.filter_map(|block| block.ipv6_cidr_block.as_deref())).collect()
+    }
+}
+
 impl<'e> Node<'e, Subnet> {
+    /// Its ranges.
+    pub fn ranges(self) -> Ranges {
+        let ipv6 = self.data().ipv6_cidr_block_association_set.iter().filter_map(|block| block.ipv6_cidr_block.as_deref());
+        self.data().cidr_block.as_deref().into_iter().chain(ipv6).collect()
+    }
+
     /// Its VPC.
     pub fn vpc(self) -> Link<'e, Vpc> {
         self.estate.link(self.account(), self.region(), &self.data().vpc_id)
@@ -368,10 +402,7 @@ impl<'e> Node<'e, SecurityGroup> {
 
 impl Node<'_, ManagedPrefixList> {
     fn is_public(self) -> Result<bool, Unknown> {
-        if self.data().owner_id.as_deref() == Some("AWS") {
-            return Ok(false);
-        }
-        Ok(self.data().entries.known()?.iter().filter_map(|entry| entry.cidr.as_deref()).any(is_public_range))
+        Ok(self.ranges()?.into_iter().any(is_public_range))
     }
 }
 

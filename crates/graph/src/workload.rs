@@ -93,6 +93,11 @@ impl Estate<'_> {
         workloads
     }
 
+    /// The workload of a VPC by its id, `None` when nothing that was read is in it.
+    pub fn workload_in(&self, vpc_id: &str) -> Option<Workload<'_>> {
+        Some(Workload { estate: self, holdings: self.workload(vpc_id)? })
+    }
+
     /// Whether an interface belongs to a task of its own (network mode awsvpc).
     pub fn is_task_interface(&self, interface_id: &str) -> bool {
         self.ids.network_interfaces.get(interface_id).is_some_and(|position| self.relations.interface_task.contains_key(position))
