@@ -5,7 +5,7 @@ use plimsoll_model::aws::ec2::{ManagedPrefixList, SecurityGroup};
 use plimsoll_model::aws::ecs::{self, Service, ServiceConnectService};
 use plimsoll_model::aws::elasticloadbalancing::{Action, Listener, LoadBalancer, SslPolicy, TargetGroup};
 use plimsoll_model::aws::shield::Subscription;
-use plimsoll_model::{AccountId, Region, Resource};
+use plimsoll_model::{AccountId, Gap, Region, Resource};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::relation::Relation;
@@ -140,10 +140,72 @@ fn seen_actions(listener: &Listener) -> impl Iterator<Item = &Action> {
     listener.default_actions.iter().chain(rules.flat_map(|rule| &rule.actions))
 }
 
+/// A port of a service's tasks to which a load balancer sends.
+#[derive(Clone, Debug)]
+pub struct Front<'e> {
+    /// The target group that the tasks are in.
+    pub target_group: Node<'e, TargetGroup>,
+    /// ARN of the load balancer.
+    pub load_balancer_arn: &'e str,
+    /// The load balancer.
+    pub load_balancer: Link<'e, LoadBalancer>,
+    /// The port of the container.
+    pub port: u16,
+}
+
 impl<'e> Node<'e, Service> {
-    fn target_group_arns(self) -> impl Iterator<Item = &'e str> {
+    fn registrations(self) -> impl Iterator<Item = &'e ecs::LoadBalancer> {
         let sets = self.task_sets().filter(|set| set.is_live()).flat_map(|set| &set.data().load_balancers);
-        self.data().load_balancers.iter().chain(sets).flat_map(ecs::LoadBalancer::target_groups)
+        self.data().load_balancers.iter().chain(sets)
+    }
+
+    fn target_group_arns(self) -> impl Iterator<Item = &'e str> {
+        self.registrations().flat_map(ecs::LoadBalancer::target_groups)
+    }
+
+    /// The ports to which load balancers send, each with the way there, as the service and its live task sets say; and
+    /// what stands in the way of knowing them all. Target groups that are gone or behind no load balancer lead nowhere.
+    pub fn fronts(self) -> (Vec<Front<'e>>, Option<Unknown>) {
+        let (mut fronts, mut unread) = (Vec::<Front<'e>>::new(), None);
+        for registration in self.registrations() {
+            let port = registration.container_port.and_then(|port| u16::try_from(port).ok());
+            for arn in registration.target_groups() {
+                let target_group = match self.estate.link::<TargetGroup>(self.account(), self.region(), arn).exists() {
+                    Ok(Some(target_group)) => target_group,
+                    Ok(None) => continue,
+                    Err(unknown) => {
+                        unread.get_or_insert(unknown);
+                        continue;
+                    }
+                };
+                for load_balancer_arn in &target_group.data().load_balancer_arns {
+                    let Some(port) = port else {
+                        unread.get_or_insert_with(|| self.tells_no_port(arn));
+                        continue;
+                    };
+                    let known = |front: &Front<'_>| {
+                        front.target_group == target_group && front.load_balancer_arn == load_balancer_arn && front.port == port
+                    };
+                    if !fronts.iter().any(known) {
+                        let load_balancer = self.estate.link(self.account(), self.region(), load_balancer_arn);
+                        fronts.push(Front { target_group, load_balancer_arn, load_balancer, port });
+                    }
+                }
+            }
+        }
+        (fronts, unread)
+    }
+
+    fn tells_no_port(self, target_group: &str) -> Unknown {
+        let gap = Gap {
+            account: self.account().clone(),
+            region: self.region().clone(),
+            operation: Service::OPERATION.to_owned(),
+            code: Gap::INCONCLUSIVE.to_owned(),
+            message: format!("the service tells no container port for {target_group}"),
+            resource: Some(self.data().service_arn.clone()),
+        };
+        gap.into()
     }
 
     /// The target groups that its tasks are registered with, as the service and its live task sets say.
@@ -309,6 +371,34 @@ mod tests {
         let target =
             TargetHealthDescription { target: TargetDescription { id: id.to_owned(), ..Default::default() }, ..Default::default() };
         move |group| group.target_health_descriptions = Seen::Known(vec![target.clone()])
+    }
+
+    #[test]
+    fn a_service_tells_the_ports_that_load_balancers_send_to() {
+        let ports = |account: Fixture| {
+            let inventory = account.build();
+            let estate = Estate::new(&inventory);
+            let (fronts, unread) = estate.all::<Service>().next().unwrap().fronts();
+            (fronts.iter().map(|front| front.port).collect::<Vec<_>>(), unread.map(|unknown| unknown.gap.code))
+        };
+        let shop = || fixture().shop().behind_load_balancer();
+        assert_eq!(ports(shop()), (vec![8080], None));
+        // A set of tasks repeats what its service says.
+        let registration = || Registration { container_port: Some(8080), ..registered("web") };
+        let set = |status: &str| TaskSet {
+            service_arn: plimsoll_fixture::arn("ecs", "service/shop/web"),
+            status: status.to_owned(),
+            load_balancers: vec![registration(), Registration { container_port: Some(9090), ..registered("web") }],
+            ..TaskSet::default()
+        };
+        assert_eq!(ports(shop().resource(set("ACTIVE"))), (vec![8080, 9090], None));
+        assert_eq!(ports(shop().resource(set("DRAINING"))), (vec![8080], None));
+        assert_eq!(ports(shop().each(|group: &mut TargetGroup| group.load_balancer_arns.clear())), (vec![], None));
+        assert_eq!(ports(shop().without::<TargetGroup>()), (vec![], None));
+        let unread = ports(shop().without::<TargetGroup>().denied("elasticloadbalancing:DescribeTargetGroups"));
+        assert_eq!(unread, (vec![], Some("AccessDeniedException".to_owned())));
+        let silent = |service: &mut Service| service.load_balancers = vec![registered("web")];
+        assert_eq!(ports(shop().each(silent)), (vec![], Some("Inconclusive".to_owned())));
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod workload;
 
 pub use address::{Family, Ranges, exceed_prefix, is_public_range};
 pub use audit::{ContainerLogGroup, LogPurpose, LogWriter, Place};
+pub use balancing::Front;
 pub use carrier::CarriedGroup;
 pub use confinement::Confinement;
 pub use coverage::{Closed, Coverage};

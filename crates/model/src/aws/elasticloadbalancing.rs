@@ -309,6 +309,23 @@ impl LoadBalancer {
         self.kind == "application"
     }
 
+    /// Whether an ARN is that of an application load balancer.
+    pub fn names_application(arn: &str) -> bool {
+        arn.contains(":loadbalancer/app/")
+    }
+
+    /// Whether an ARN is that of a network load balancer.
+    pub fn names_network(arn: &str) -> bool {
+        arn.contains(":loadbalancer/net/")
+    }
+
+    /// The fixed addresses of its nodes: those that it was given, and the public ones of network load balancers.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        let addresses = self.availability_zones.iter().flat_map(|zone| &zone.load_balancer_addresses);
+        let addresses = addresses.flat_map(|address| [&address.ip_address, &address.private_ipv4_address, &address.ipv6_address]);
+        addresses.filter_map(|address| address.as_deref())
+    }
+
     /// The value of an attribute; `None` when AWS lists no such attribute.
     pub fn attribute(&self, key: &str) -> Result<Option<&str>, &crate::Gap> {
         Ok(self.attributes.known()?.iter().find(|attribute| attribute.key == key).map(|attribute| attribute.value.as_str()))
@@ -318,6 +335,28 @@ impl LoadBalancer {
     /// cloud provider's.
     pub fn is_of_kubernetes(&self) -> Result<bool, &crate::Gap> {
         Ok(self.tags.known()?.iter().any(|tag| tag.key == "elbv2.k8s.aws/cluster" || tag.key.starts_with("kubernetes.io/cluster/")))
+    }
+}
+
+impl TargetGroup {
+    /// Whether targets see the addresses of clients and not those of the network load balancer's nodes.
+    pub fn preserves_client_ip(&self) -> Result<bool, &crate::Gap> {
+        let set = self.attributes.known()?.iter().find(|attribute| attribute.key == "preserve_client_ip.enabled");
+        Ok(match (self.protocol.as_deref(), set) {
+            // Of these protocols it cannot be switched off.
+            (Some("UDP" | "TCP_UDP" | "QUIC" | "TCP_QUIC"), _) => true,
+            (_, Some(attribute)) => attribute.value == "true",
+            (_, None) => self.target_type.as_deref() == Some("instance"),
+        })
+    }
+
+    /// The protocols in which its targets are asked: `tcp`, `udp` or both.
+    pub fn transports(&self) -> &'static [&'static str] {
+        match self.protocol.as_deref() {
+            Some("UDP" | "QUIC") => &["udp"],
+            Some("TCP_UDP" | "TCP_QUIC") => &["tcp", "udp"],
+            _ => &["tcp"],
+        }
     }
 }
 
