@@ -6,6 +6,7 @@ use plimsoll_model::aws::{
     acm_pca, autoscaling, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, iam, inspector2, kms, organizations, secretsmanager, ssm,
 };
 use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
+use plimsoll_net::{Network, World};
 use rustc_hash::FxHashMap;
 
 use crate::audit::Watch;
@@ -38,6 +39,8 @@ pub struct Estate<'i> {
     pub(crate) storage: Storage<'i>,
     pub(crate) watch: Watch<'i>,
     pub(crate) permissions: OnceLock<Permissions>,
+    // Not made on first use: a cell would tie nodes to the lifetime of the inventory.
+    pub(crate) network: Network<'i>,
 }
 
 macro_rules! ids {
@@ -160,6 +163,7 @@ impl<'i> Estate<'i> {
             storage: Storage::default(),
             watch: Watch::default(),
             permissions: OnceLock::new(),
+            network: Network::compile(&World::of(inventory)),
         };
         estate.relations = crate::ecs::relations(&estate);
         crate::network::relate(&mut estate);
