@@ -49,6 +49,12 @@ pub(crate) enum Command {
     Checks(CatalogueOptions),
     /// Who is responsible for what in each workload, and whether it is done
     Responsibility(ResponsibilityOptions),
+    /// IAM: may a principal do something, and why
+    Can(CanOptions),
+    /// IAM: who may do something
+    WhoCan(WhoCanOptions),
+    /// IAM: answer self-contained requests, one a line
+    Simulate(SimulateOptions),
     /// Print what the scanner needs: an IAM policy, or a role with it as Terraform or CloudFormation
     Permissions(PermissionsOptions),
     /// What this identity can read here, what would stay unknown, and the policy that would mend it
@@ -138,6 +144,53 @@ pub(crate) struct ResponsibilityOptions {
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CanOptions {
+    /// The snapshot to read
+    pub(crate) snapshot: PathBuf,
+    /// Who: ARN or name of a role or user, service:CLUSTER/NAME or a task's ARN for the role of its tasks
+    pub(crate) principal: String,
+    /// What, such as s3:GetObject
+    pub(crate) action: String,
+    /// On what: an ARN
+    #[arg(default_value = "*")]
+    pub(crate) resource: String,
+    #[command(flatten)]
+    pub(crate) how: Asking,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhoCanOptions {
+    /// The snapshot to read
+    pub(crate) snapshot: PathBuf,
+    /// What, such as secretsmanager:GetSecretValue
+    pub(crate) action: String,
+    /// On what: an ARN
+    #[arg(default_value = "*")]
+    pub(crate) resource: String,
+    #[command(flatten)]
+    pub(crate) how: Asking,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Asking {
+    /// A condition key of the request and its value; the same key again adds a value; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) context: Vec<String>,
+    /// Tell the statements that decide and what would change the answer
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Table)]
+    pub(crate) format: MatrixFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateOptions {
+    /// The requests, one JSON object a line; - for stdin
+    pub(crate) requests: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod arguments;
+mod can;
 mod catalogue;
 mod check;
 mod collect;
@@ -19,6 +20,7 @@ mod responsibility;
 mod scan;
 mod schema;
 mod screen;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -44,6 +46,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Check(options) => check::run(options, &config::load(arguments)?, &screen),
         Command::Checks(options) => catalogue::run(options, &screen),
         Command::Responsibility(options) => responsibility::run(options, &config::load(arguments)?, &screen),
+        Command::Can(options) => can::can(options, &screen),
+        Command::WhoCan(options) => can::who_can(options, &screen),
+        Command::Simulate(options) => simulate::run(options),
         Command::Permissions(options) => permissions::run(options, &screen),
         Command::Doctor(options) => doctor::run(options, &config::load(arguments)?, &screen),
         Command::Demo(options) => demo::run(options, &config::load_named(arguments)?, &screen),

@@ -8,8 +8,16 @@ use plimsoll_model::{LaunchKind, ResourceRef, Severity};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Context {
     pub(crate) launch: Option<LaunchKind>,
-    raises: Vec<&'static str>,
+    raises: Vec<Raise>,
     lowers: Vec<&'static str>,
+}
+
+/// What speaks for more severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Raise {
+    reason: &'static str,
+    /// The highest severity that it leads to: a tag alone makes nothing critical.
+    most: Severity,
 }
 
 impl Context {
@@ -17,7 +25,8 @@ impl Context {
     pub(crate) fn of_tags(estate: &Estate<'_>, resource: &ResourceRef) -> Self {
         let tags = resource.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let production = estate.thresholds().is_production(tags);
-        Self { raises: if production { vec!["tagged as production"] } else { Vec::new() }, ..Self::default() }
+        let raise = production.then_some(Raise { reason: "tagged as production", most: Severity::High });
+        Self { raises: raise.into_iter().collect(), ..Self::default() }
     }
 
     /// What is known of a task definition: how it is launched, and whether anything runs it.
@@ -40,11 +49,12 @@ impl Context {
         if base == Severity::Informational {
             return (base, String::new());
         }
-        match (self.raises.as_slice(), self.lowers.as_slice()) {
-            ([], []) => (base, String::new()),
-            (raises, []) => (base.raise(), raises.join(", ")),
-            ([], lowers) => (base.lower(), lowers.join(", ")),
-            (raises, lowers) => (base, format!("{}, but {}", raises.join(", "), lowers.join(", "))),
+        let raising: Vec<&str> = self.raises.iter().filter(|raise| base < raise.most).map(|raise| raise.reason).collect();
+        match (raising.is_empty(), self.lowers.is_empty()) {
+            (true, true) => (base, String::new()),
+            (false, true) => (base.raise(), raising.join(", ")),
+            (true, false) => (base.lower(), self.lowers.join(", ")),
+            (false, false) => (base, format!("{}, but {}", raising.join(", "), self.lowers.join(", "))),
         }
     }
 }
@@ -53,10 +63,18 @@ impl Context {
 mod tests {
     use plimsoll_model::Severity::{Critical, High, Informational, Low, Medium};
 
-    use super::Context;
+    use super::{Context, Raise};
 
     fn context(raises: &[&'static str], lowers: &[&'static str]) -> Context {
-        Context { raises: raises.to_vec(), lowers: lowers.to_vec(), launch: None }
+        let raises = raises.iter().map(|&reason| Raise { reason, most: Critical }).collect();
+        Context { raises, lowers: lowers.to_vec(), launch: None }
+    }
+
+    #[test]
+    fn a_tag_alone_makes_nothing_critical() {
+        let tagged = Context { raises: vec![Raise { reason: "tagged", most: High }], ..Context::default() };
+        assert_eq!(tagged.shade(Medium), (High, "tagged".to_owned()));
+        assert_eq!(tagged.shade(High), (High, String::new()));
     }
 
     #[test]

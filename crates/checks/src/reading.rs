@@ -9,7 +9,6 @@ use plimsoll_model::aws::ec2::{Instance, IpPermission};
 use plimsoll_model::aws::ecs::{
     ContainerDefinition, ContainerInstance, ContainerOverride, MountPoint, Screened, Task, TaskDefinition, Volume,
 };
-use plimsoll_model::aws::iam::Role;
 use plimsoll_model::aws::kms::Key;
 use plimsoll_model::aws::logs::LogGroup;
 use plimsoll_model::policy::Statement;
@@ -218,25 +217,6 @@ pub(crate) fn running_overrides(definition: Node<'_, TaskDefinition>) -> impl It
     running.flat_map(|task| {
         let overrides = task.overrides.iter().flat_map(|overrides| &overrides.container_overrides);
         overrides.map(|one| (task.task_arn.as_str(), one))
-    })
-}
-
-/// The statements of a role's trust policy; a policy that does not read as one is unknown.
-pub(crate) fn trust_statements(role: Node<'_, Role>) -> Result<Vec<Statement<'_>>, Unknown> {
-    let statements = match &role.data().assume_role_policy_document {
-        Some(document) => document.statements().map_err(|error| error.to_string()),
-        None => Err("the role has no trust policy".to_owned()),
-    };
-    statements.map_err(|message| {
-        let gap = Gap {
-            account: role.account().clone(),
-            region: role.region().clone(),
-            operation: Role::OPERATION.to_owned(),
-            code: "MalformedPolicyDocument".to_owned(),
-            message,
-            resource: Some(role.data().arn.clone()),
-        };
-        gap.into()
     })
 }
 

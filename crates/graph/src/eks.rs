@@ -38,7 +38,10 @@ pub(crate) struct Kubernetes {
     instance_cluster: FxHashMap<u32, u32>,
     nodegroup_cluster: FxHashMap<u32, u32>,
     addon_cluster: FxHashMap<u32, u32>,
+    association_cluster: FxHashMap<u32, u32>,
     role_associations: FxHashMap<String, Vec<u32>>,
+    // Clusters by issuer, without `https://`.
+    pub(crate) issuers: FxHashMap<String, u32>,
 }
 
 /// Who runs a node.
@@ -81,7 +84,7 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
             pairs
         }};
     }
-    let (nodegroups, addons) = (relation!(nodegroups), relation!(addons));
+    let (nodegroups, addons, associations) = (relation!(nodegroups), relation!(addons), relation!(pod_identity_associations));
     let group_of: FxHashMap<(u32, &str), u32> = nodegroups
         .iter()
         .filter_map(|&(cluster, group)| Some(((cluster, inventory.nodegroups.get(group as usize)?.data.nodegroup_name.as_str()), group)))
@@ -98,7 +101,13 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
     let mut role_associations: FxHashMap<String, Vec<u32>> = FxHashMap::default();
     for (association, position) in positioned(&inventory.pod_identity_associations) {
         role_associations.entry(association.data.role_arn.clone()).or_default().push(position);
+        if let Some(target) = association.data.target_role_arn.as_ref().filter(|target| **target != association.data.role_arn) {
+            role_associations.entry(target.clone()).or_default().push(position);
+        }
     }
+    let issuers = positioned(&inventory.eks_clusters)
+        .filter_map(|(cluster, position)| Some((issuer_of(&cluster.data)?.to_owned(), position)))
+        .collect();
     let backwards = |pairs: &[(u32, u32)]| pairs.iter().map(|&(cluster, position)| (position, cluster)).collect();
     let kubernetes = Kubernetes {
         nodegroup_cluster: backwards(&nodegroups),
@@ -107,14 +116,22 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
         fargate_profiles: Relation::new(rows, relation!(fargate_profiles)),
         addons: Relation::new(rows, addons),
         access_entries: Relation::new(rows, relation!(access_entries)),
-        pod_identity_associations: Relation::new(rows, relation!(pod_identity_associations)),
+        association_cluster: backwards(&associations),
+        pod_identity_associations: Relation::new(rows, associations),
         insights: Relation::new(rows, relation!(insights)),
         nodes: Relation::new(rows, nodes),
         nodegroup_nodes,
         instance_cluster,
         role_associations,
+        issuers,
     };
     estate.kubernetes = kubernetes;
+}
+
+/// The issuer of the tokens of a cluster's service accounts, without `https://`.
+fn issuer_of(cluster: &Cluster) -> Option<&str> {
+    let issuer = cluster.identity.as_ref()?.oidc.as_ref()?.issuer.as_deref()?;
+    Some(issuer.strip_prefix("https://").unwrap_or(issuer))
 }
 
 fn positioned<T>(list: &[Located<T>]) -> impl Iterator<Item = (&Located<T>, u32)> {
@@ -124,7 +141,7 @@ fn positioned<T>(list: &[Located<T>]) -> impl Iterator<Item = (&Located<T>, u32)
 impl Estate<'_> {
     /// EKS clusters with status ACTIVE or UPDATING.
     pub fn eks_clusters(&self) -> impl Iterator<Item = Node<'_, Cluster>> {
-        self.all::<Cluster>().filter(|cluster| matches!(cluster.status.as_str(), "ACTIVE" | "UPDATING"))
+        self.all::<Cluster>().filter(|cluster| cluster.is_up())
     }
 
     /// Accounts and Regions with an EKS cluster, also with one that was listed and of which something was not read.
@@ -142,7 +159,7 @@ impl Estate<'_> {
         nodes.filter(move |node| !hosts.contains(&node.index))
     }
 
-    /// Service accounts of Kubernetes that EKS gives this role.
+    /// Service accounts of Kubernetes that EKS Pod Identity gives this role, as their own or through another.
     pub fn service_accounts_with(&self, role_arn: &str) -> impl Iterator<Item = Node<'_, PodIdentityAssociation>> {
         self.many(self.kubernetes.role_associations.get(role_arn).map(Vec::as_slice).unwrap_or_default())
     }
@@ -159,7 +176,24 @@ impl Estate<'_> {
     }
 }
 
+impl<'e> Node<'e, PodIdentityAssociation> {
+    /// Its cluster; `None` when that was not read.
+    pub fn cluster(self) -> Option<Node<'e, Cluster>> {
+        self.estate.at(*self.estate.kubernetes.association_cluster.get(&self.index)?)
+    }
+}
+
 impl<'e> Node<'e, Cluster> {
+    /// Whether its status is ACTIVE or UPDATING.
+    pub fn is_up(self) -> bool {
+        matches!(self.data().status.as_str(), "ACTIVE" | "UPDATING")
+    }
+
+    /// The issuer of the tokens of its service accounts, without `https://`.
+    pub fn issuer(self) -> Option<&'e str> {
+        issuer_of(self.data())
+    }
+
     /// Its managed node groups.
     pub fn nodegroups(self) -> impl Iterator<Item = Node<'e, Nodegroup>> {
         self.estate.many(self.estate.kubernetes.nodegroups.of(self.index))

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use plimsoll_model::aws::{
-    acm_pca, autoscaling, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, iam, inspector2, kms, secretsmanager, ssm,
+    acm_pca, autoscaling, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, iam, inspector2, kms, organizations, secretsmanager, ssm,
 };
 use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
 use rustc_hash::FxHashMap;
@@ -13,6 +13,7 @@ use crate::balancing::Balancing;
 use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
 use crate::image::ImageUses;
+use crate::permission::Permissions;
 use crate::relation::Relation;
 use crate::storage::Storage;
 use crate::workload::Workloads;
@@ -36,6 +37,7 @@ pub struct Estate<'i> {
     pub(crate) confinement: OnceLock<FxHashMap<String, Confinement>>,
     pub(crate) storage: Storage<'i>,
     pub(crate) watch: Watch<'i>,
+    pub(crate) permissions: OnceLock<Permissions>,
 }
 
 macro_rules! ids {
@@ -87,6 +89,7 @@ ids! {
     container_images: ecr::Image,
     roles: iam::Role,
     policies: iam::Policy,
+    organization_accounts: organizations::Account,
     instance_profiles: iam::InstanceProfile,
     keys: kms::Key,
     auto_scaling_groups: autoscaling::AutoScalingGroup,
@@ -156,6 +159,7 @@ impl<'i> Estate<'i> {
             confinement: OnceLock::new(),
             storage: Storage::default(),
             watch: Watch::default(),
+            permissions: OnceLock::new(),
         };
         estate.relations = crate::ecs::relations(&estate);
         crate::network::relate(&mut estate);

@@ -126,7 +126,10 @@ mod tests {
 
     use crate::Estate;
 
-    fn openings(account: Fixture) -> Result<Vec<(String, String, u16, u16, u16, bool)>, crate::Unknown> {
+    /// Interface, protocol, first and last port, first port inside, whether it is the host's.
+    type Told = (String, String, u16, u16, u16, bool);
+
+    fn openings(account: Fixture) -> Result<Vec<Told>, crate::Unknown> {
         let inventory = account.build();
         let estate = Estate::new(&inventory);
         let task = estate.all::<Task>().next().unwrap();

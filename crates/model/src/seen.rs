@@ -1,5 +1,7 @@
 //! The outcome of a call: what AWS said, or why it is not known. "Nothing configured" is a value.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +81,18 @@ impl Gap {
             self.code.as_str(),
             "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Client.UnauthorizedOperation" | "AuthorizationError"
         )
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.operation.is_empty() {
+            write!(f, "{} ", self.operation)?;
+        }
+        if let Some(resource) = &self.resource {
+            write!(f, "on {resource} ")?;
+        }
+        write!(f, "({}): {}", self.code, self.message)
     }
 }
 

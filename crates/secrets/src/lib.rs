@@ -20,6 +20,7 @@ mod detector;
 mod encoded;
 mod kind;
 mod name;
+mod packet_filter;
 mod rule;
 mod user_data;
 mod value;

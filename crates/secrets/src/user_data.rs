@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::agent::{Agent, Proxy};
 use crate::detector::{Detector, Match};
 use crate::encoded;
+use crate::packet_filter::blocks_metadata;
 
 /// Longest base64 text that is taken. EC2's own limit is 16 KiB before base64.
 const MAX_BASE64: usize = 8 << 20;
@@ -33,6 +34,8 @@ pub struct UserDataFacts {
     pub http_proxy: Option<Proxy>,
     /// The hosts exempt from the proxy, over all the files that name some.
     pub no_proxy: Vec<String>,
+    /// Whether it drops what containers on a bridge send to the instance metadata service.
+    pub blocks_bridged_metadata: bool,
     /// Whether it is TOML for Bottlerocket.
     pub is_bottlerocket: bool,
 }
@@ -71,12 +74,15 @@ pub fn user_data_facts(detector: &Detector, base64_text: &str) -> Result<UserDat
         }));
     }
     let mut agent = Agent::default();
+    let mut blocks_bridged_metadata = false;
     parts.sort_by_key(|part| stage(&part.text));
     for part in &parts {
         agent.read(&part.text);
+        blocks_bridged_metadata |= blocks_metadata(&part.text);
         // Files that cloud-config or a script carries in base64.
         for (_, _, file) in encoded::texts(&part.text) {
             agent.read(&file);
+            blocks_bridged_metadata |= blocks_metadata(&file);
         }
     }
     // A word can be a secret too: then it is a match and nothing more.
@@ -88,6 +94,7 @@ pub fn user_data_facts(detector: &Detector, base64_text: &str) -> Result<UserDat
         configured_elsewhere: agent.elsewhere,
         http_proxy: agent.http_proxy,
         no_proxy: agent.no_proxy,
+        blocks_bridged_metadata,
         is_bottlerocket: agent.bottlerocket,
     })
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, nist};
 use crate::engine::Verdicts;
-use crate::reading::{instance_of, undecided, written_setting};
+use crate::reading::{instance_of, written_setting};
 
 pub(crate) const CHECK: Check = Check {
     id: "ecs-agent-awsvpc-imds-not-blocked",
@@ -87,8 +87,7 @@ fn judge(host: Node<'_, ContainerInstance>, places: &Places<'_>) -> Judgement {
     }
     // An agent that registers its capabilities tells what it can and what it does: that is proof. Where it registered
     // none of them, what was written for it has to do.
-    let tells = host.attributes.iter().any(|attribute| attribute.name.starts_with("ecs.capability."));
-    if (tells && !host.has_attribute(CAN_RUN_AWSVPC)) || has_ended(host)? {
+    if (host.tells_capabilities() && !host.has_attribute(CAN_RUN_AWSVPC)) || has_ended(host)? {
         return Ok(Verdict::NotApplicable);
     }
     if !places.contains(&(host.account(), host.region())) {
@@ -97,7 +96,7 @@ fn judge(host: Node<'_, ContainerInstance>, places: &Places<'_>) -> Judgement {
         }
         return Ok(Verdict::NotApplicable);
     }
-    if !tells && is_written(host)? {
+    if host.blocks_awsvpc_metadata()? {
         return Ok(Verdict::Pass);
     }
     let instance = host.instance().found();
@@ -107,35 +106,6 @@ fn judge(host: Node<'_, ContainerInstance>, places: &Places<'_>) -> Judgement {
         "imageId": instance.and_then(|instance| instance.data().image_id.as_deref()),
     });
     fail(format!("awsvpc tasks on {} can reach its instance metadata: the agent runs without {SETTING}", host.name()), evidence).verdict()
-}
-
-/// Whether user data turns the setting on; unknown where something that was not read may do so, a custom image included.
-fn is_written(host: Node<'_, ContainerInstance>) -> Result<bool, Unknown> {
-    let instance = host.instance().known()?;
-    if let Some(data) = instance.data().user_data.known()? {
-        match data.agent_configuration.get(SETTING).map(String::as_str) {
-            Some("true") => return Ok(true),
-            Some(_) => return Ok(false),
-            None => {}
-        }
-        let elsewhere = data.configured_elsewhere || data.unresolved.contains(SETTING) || data.unreadable.is_some();
-        if elsewhere {
-            return Err(undecided(
-                host,
-                "ec2:DescribeInstanceAttribute",
-                "Unresolved",
-                "user data takes the agent configuration from elsewhere",
-            ));
-        }
-    }
-    let image = match instance.image() {
-        Some(image) => image.exists()?,
-        None => None,
-    };
-    if image.is_some_and(|image| image.data().image_owner_alias.as_deref() == Some("amazon")) {
-        return Ok(false);
-    }
-    Err(undecided(host, "ec2:DescribeImages", "CustomImage", "a custom image may carry the agent configuration"))
 }
 
 /// Whether the instance is gone or not the customer's; an instance that could not be read stands.

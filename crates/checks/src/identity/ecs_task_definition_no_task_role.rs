@@ -113,7 +113,7 @@ fn failure(definition: Node<'_, TaskDefinition>, kind: LaunchKind) -> Judgement 
         }
     }
     let network_mode = definition.data().network_mode.as_deref();
-    let told: Vec<Value> = hosts.iter().map(|(_, instance)| host(*instance, network_mode)).collect();
+    let told: Vec<Value> = hosts.iter().map(|(task, instance)| host(*task, *instance)).collect();
     let evidence = json!({
         "taskRoleArn": null,
         "launchType": if kind == LaunchKind::Unknown { None } else { Some(kind.label()) },
@@ -144,7 +144,7 @@ fn profile(instance: Node<'_, Instance>) -> Option<&str> {
     instance.data().iam_instance_profile.as_ref()?.arn.as_deref()
 }
 
-fn host(instance: Node<'_, Instance>, network_mode: Option<&str>) -> Value {
+fn host(task: Node<'_, Task>, instance: Node<'_, Instance>) -> Value {
     let options = instance.data().metadata_options.as_ref();
     json!({
         "InstanceId": instance.instance_id,
@@ -152,26 +152,8 @@ fn host(instance: Node<'_, Instance>, network_mode: Option<&str>) -> Value {
         "HttpEndpoint": options.and_then(|options| options.http_endpoint.as_deref()),
         "HttpTokens": options.and_then(|options| options.http_tokens.as_deref()),
         "HttpPutResponseHopLimit": options.and_then(|options| options.http_put_response_hop_limit),
-        "imdsReachable": reaches_imds(instance.data(), network_mode),
+        "imdsReachable": task.reaches_instance_metadata().ok().map(|access| access.is_some()),
     })
-}
-
-/// Whether containers reach the instance metadata service; `None` when that is not known.
-fn reaches_imds(instance: &Instance, network_mode: Option<&str>) -> Option<bool> {
-    let options = instance.metadata_options.as_ref()?;
-    if options.http_endpoint.as_deref()? == "disabled" {
-        return Some(false);
-    }
-    match network_mode {
-        Some("host") => Some(true),
-        Some("awsvpc") => {
-            let user_data = instance.user_data.known().ok()?.as_ref()?;
-            let blocked = user_data.agent_configuration.get("ECS_AWSVPC_BLOCK_IMDS").map(String::as_str);
-            (blocked == Some("true")).then_some(false)
-        }
-        // The bridge is a hop of its own: a limit of 1 keeps the token of IMDSv2 from the container.
-        _ => Some(options.http_tokens.as_deref()? != "required" || options.http_put_response_hop_limit? > 1),
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use plimsoll_model::{Arn, Gap, Resource, Severity};
 use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, cis_eks, fail, nist, pci};
-use crate::reading::{listed, trust_statements, undecided};
+use crate::reading::{listed, undecided};
 
 pub(crate) const CHECK: Check = Check {
     id: "eks-cluster-admin-granted-widely",
@@ -189,7 +189,7 @@ fn wrong(entry: Node<'_, AccessEntry>) -> Result<Option<&'static str>, Unknown> 
     if role.definitions_as_task_role().next().is_some() || entry.estate().service_accounts_with(principal).next().is_some() {
         return Ok(Some("the role of a workload"));
     }
-    let statements = trust_statements(role)?;
+    let statements = role.trust_statements()?;
     let trusted = || statements.iter().filter(|statement| statement.allows).filter_map(|statement| statement.principals.as_ref());
     let service = |names: &[&str]| trusted().any(|principals| principals.service.iter().any(|service| names.contains(&&**service)));
     let provider = |names: &[&str]| {

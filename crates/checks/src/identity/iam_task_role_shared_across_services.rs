@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, cis_eks, fail, nist, pci};
 use crate::engine::Verdicts;
-use crate::reading::{counted, listed, trust_statements};
+use crate::reading::{counted, listed};
 
 pub(crate) const CHECK: Check = Check {
     id: "iam-task-role-shared-across-services",
@@ -190,7 +190,7 @@ fn admitted(role: Node<'_, Role>) -> Result<Vec<&'static str>, Unknown> {
     if role.data().assume_role_policy_document.as_ref().is_some_and(|document| document.0.is_object() && !mentions(&document.0)) {
         return Ok(Vec::new());
     }
-    let statements = trust_statements(role)?;
+    let statements = role.trust_statements()?;
     let principals = || statements.iter().filter(|statement| statement.allows).filter_map(|statement| statement.principals.as_ref());
     let service = |name: &str| principals().any(|principals| principals.service.iter().any(|service| service == name));
     let cluster = || principals().any(|principals| principals.federated.iter().any(|provider| provider.contains(CLUSTER_PROVIDER)));

@@ -8,7 +8,7 @@ use plimsoll_model::{AccountId, Arn, Severity};
 use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, nist};
-use crate::reading::{listed, trust_statements};
+use crate::reading::listed;
 
 pub(crate) const CHECK: Check = Check {
     id: "iam-task-role-trust-no-source-condition",
@@ -52,7 +52,7 @@ fn judge(role: Node<'_, Role>) -> Judgement {
     if role.data().path.as_deref().is_some_and(|path| path.starts_with(SERVICE_LINKED)) {
         return Ok(Verdict::NotApplicable);
     }
-    let statements = trust_statements(role)?;
+    let statements = role.trust_statements()?;
     let mut trusting = statements.iter().filter(|statement| trusts_tasks(statement)).peekable();
     if trusting.peek().is_none() {
         return Ok(Verdict::NotApplicable);

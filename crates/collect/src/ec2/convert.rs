@@ -22,12 +22,18 @@ pub(super) fn vpc(detector: &Detector, from: types::Vpc) -> ec2::Vpc {
             association_id: association.association_id,
             ipv6_cidr_block: association.ipv6_cidr_block,
             ipv6_cidr_block_state: association.ipv6_cidr_block_state.map(|state| ec2::CidrBlockState { state: word(state.state) }),
+            ipv6_address_attribute: word(association.ipv6_address_attribute),
         }),
         is_default: from.is_default.unwrap_or_default(),
         owner_id: from.owner_id,
         state: word(from.state),
+        block_public_access_states: from.block_public_access_states.map(block_public_access_states),
         tags: tags(detector, from.tags),
     }
+}
+
+fn block_public_access_states(from: types::BlockPublicAccessStates) -> ec2::BlockPublicAccessStates {
+    ec2::BlockPublicAccessStates { internet_gateway_block_mode: word(from.internet_gateway_block_mode) }
 }
 
 pub(super) fn subnet(detector: &Detector, from: types::Subnet) -> ec2::Subnet {
@@ -45,6 +51,7 @@ pub(super) fn subnet(detector: &Detector, from: types::Subnet) -> ec2::Subnet {
         availability_zone_id: from.availability_zone_id,
         map_public_ip_on_launch: from.map_public_ip_on_launch.unwrap_or_default(),
         assign_ipv6_address_on_creation: from.assign_ipv6_address_on_creation.unwrap_or_default(),
+        block_public_access_states: from.block_public_access_states.map(block_public_access_states),
         owner_id: from.owner_id,
         tags: tags(detector, from.tags),
     }
@@ -140,6 +147,7 @@ fn ip_permission(from: types::IpPermission) -> ec2::IpPermission {
             user_id: pair.user_id,
             vpc_id: pair.vpc_id,
             vpc_peering_connection_id: pair.vpc_peering_connection_id,
+            peering_status: pair.peering_status,
             description: pair.description,
         }),
     }
@@ -164,11 +172,15 @@ pub(super) fn network_interface(detector: &Detector, from: types::NetworkInterfa
             association: address.association.map(association),
         }),
         ipv6_addresses: each(from.ipv6_addresses, |address| ec2::NetworkInterfaceIpv6Address { ipv6_address: address.ipv6_address }),
+        ipv4_prefixes: each(from.ipv4_prefixes, |prefix| ec2::Ipv4PrefixSpecification { ipv4_prefix: prefix.ipv4_prefix }),
+        ipv6_prefixes: each(from.ipv6_prefixes, |prefix| ec2::Ipv6PrefixSpecification { ipv6_prefix: prefix.ipv6_prefix }),
+        deny_all_igw_traffic: from.deny_all_igw_traffic,
         association: from.association.map(association),
         attachment: from.attachment.map(|attachment| ec2::NetworkInterfaceAttachment {
             attachment_id: attachment.attachment_id,
             instance_id: attachment.instance_id,
             device_index: attachment.device_index,
+            network_card_index: attachment.network_card_index,
             status: word(attachment.status),
         }),
         groups: groups(from.groups),
@@ -217,6 +229,8 @@ pub(super) fn nat_gateway(detector: &Detector, from: types::NatGateway) -> ec2::
         subnet_id: from.subnet_id,
         state: word(from.state),
         connectivity_type: word(from.connectivity_type),
+        availability_mode: word(from.availability_mode),
+        route_table_id: from.route_table_id,
         nat_gateway_addresses: each(from.nat_gateway_addresses, |address| ec2::NatGatewayAddress {
             network_interface_id: address.network_interface_id,
             private_ip: address.private_ip,

@@ -206,6 +206,7 @@ fn judged(detector: &Detector, source: String, base64: &str) -> Option<ec2::User
         no_proxy: facts.no_proxy,
         bottlerocket: facts.is_bottlerocket,
         unresolved: facts.unresolved,
+        blocks_bridged_metadata: facts.blocks_bridged_metadata,
         configured_elsewhere: facts.configured_elsewhere,
         unreadable: None,
     })

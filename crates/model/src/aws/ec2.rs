@@ -24,6 +24,8 @@ aws! {
         pub owner_id: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub state: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub block_public_access_states: Option<BlockPublicAccessStates>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub tags: Vec<Tag>,
     }
@@ -46,6 +48,14 @@ aws! {
         pub ipv6_cidr_block: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub ipv6_cidr_block_state: Option<CidrBlockState>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub ipv6_address_attribute: Option<String>,
+    }
+
+    /// `BlockPublicAccessStates`: what is in force, exclusions counted in.
+    BlockPublicAccessStates {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub internet_gateway_block_mode: Option<String>,
     }
 
     /// `VpcCidrBlockState` and `SubnetCidrBlockState`.
@@ -70,6 +80,8 @@ aws! {
         pub availability_zone_id: Option<String>,
         pub map_public_ip_on_launch: bool,
         pub assign_ipv6_address_on_creation: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub block_public_access_states: Option<BlockPublicAccessStates>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub owner_id: Option<String>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -265,6 +277,8 @@ aws! {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub vpc_peering_connection_id: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        pub peering_status: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         pub description: Option<String>,
     }
 
@@ -294,6 +308,12 @@ aws! {
         pub private_ip_addresses: Vec<NetworkInterfacePrivateIpAddress>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub ipv6_addresses: Vec<NetworkInterfaceIpv6Address>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub ipv4_prefixes: Vec<Ipv4PrefixSpecification>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub ipv6_prefixes: Vec<Ipv6PrefixSpecification>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub deny_all_igw_traffic: Option<bool>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub association: Option<NetworkInterfaceAssociation>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -321,6 +341,18 @@ aws! {
         pub ipv6_address: Option<String>,
     }
 
+    /// `Ipv4PrefixSpecification`.
+    Ipv4PrefixSpecification {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub ipv4_prefix: Option<String>,
+    }
+
+    /// `Ipv6PrefixSpecification`.
+    Ipv6PrefixSpecification {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub ipv6_prefix: Option<String>,
+    }
+
     /// `NetworkInterfaceAssociation`.
     NetworkInterfaceAssociation {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -341,6 +373,8 @@ aws! {
         pub instance_id: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub device_index: Option<i32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub network_card_index: Option<i32>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub status: Option<String>,
     }
@@ -389,6 +423,11 @@ aws! {
         pub state: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub connectivity_type: Option<String>,
+        /// `zonal` or `regional`; a regional one has a route table of its own and no subnet.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub availability_mode: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub route_table_id: Option<String>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub nat_gateway_addresses: Vec<NatGatewayAddress>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -658,6 +697,8 @@ aws! {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub no_proxy: Vec<String>,
         pub bottlerocket: bool,
+        /// Whether a packet filter drops what containers on a bridge send to the metadata service.
+        pub blocks_bridged_metadata: bool,
         /// Agent settings that are written, but with a value that the script computes.
         #[serde(skip_serializing_if = "std::collections::BTreeSet::is_empty")]
         pub unresolved: std::collections::BTreeSet<String>,

@@ -21,6 +21,8 @@ aws! {
         pub rotation_enabled: Option<bool>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub rotation_rules: Option<RotationRules>,
+        #[serde(rename = "RotationLambdaARN", skip_serializing_if = "Option::is_none")]
+        pub rotation_lambda_arn: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub last_rotated_date: Option<Timestamp>,
         #[serde(skip_serializing_if = "Option::is_none")]

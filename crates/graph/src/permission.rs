@@ -1,0 +1,639 @@
+//! Who may do what: from IAM's principals and everything that binds them (their policies and groups, boundaries, the
+//! organization's policies, the resource's own policy) to decisions of the policy engine.
+
+use std::sync::Arc;
+
+use plimsoll_iam::{Attached, Caller, Context, ContextValue, Decision, Document, DocumentKind, KeyState, Layer, Policies, Request};
+use plimsoll_model::aws::ecs::{Task, TaskDefinition};
+use plimsoll_model::aws::iam::{AttachedPermissionsBoundary, AttachedPolicy, Group, Policy, PolicyDetail, Role, User};
+use plimsoll_model::aws::{ecr, elasticfilesystem, kms, organizations, secretsmanager};
+use plimsoll_model::policy::PolicyDocument;
+use plimsoll_model::{AccountId, Arn, Gap, Region, Resource, Seen};
+use rustc_hash::FxHashMap;
+use thiserror::Error;
+
+use crate::{Estate, Link, Node, Unknown};
+
+/// The managed policies of all accounts, compiled, and the organizations over them.
+#[derive(Default)]
+pub(crate) struct Permissions {
+    /// By position of the policy in the inventory.
+    managed: Vec<Attached>,
+    organizations: FxHashMap<AccountId, Controls>,
+}
+
+/// What an organization lays over an account.
+#[derive(Clone, Default)]
+struct Controls {
+    scps: Vec<Vec<Attached>>,
+    rcps: Vec<Vec<Attached>>,
+    /// Some of it was not read.
+    unread: bool,
+    manages: bool,
+    organization: Option<String>,
+    path: Option<String>,
+}
+
+/// A principal of IAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Principal<'e> {
+    /// A role, and whoever has assumed it.
+    Role(Node<'e, Role>),
+    /// A user.
+    User(Node<'e, User>),
+}
+
+impl<'e> Principal<'e> {
+    /// Its ARN.
+    pub fn arn(self) -> &'e str {
+        match self {
+            Self::Role(role) => &role.data().arn,
+            Self::User(user) => &user.data().arn,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'e str {
+        match self {
+            Self::Role(role) => &role.data().role_name,
+            Self::User(user) => &user.data().user_name,
+        }
+    }
+
+    /// Its account.
+    pub fn account(self) -> &'e AccountId {
+        match self {
+            Self::Role(role) => role.account(),
+            Self::User(user) => user.account(),
+        }
+    }
+
+    fn estate(self) -> &'e Estate<'e> {
+        match self {
+            Self::Role(role) => role.estate,
+            Self::User(user) => user.estate,
+        }
+    }
+
+    fn tags(self) -> Vec<(&'e str, &'e str)> {
+        match self {
+            Self::Role(role) => role.data().tags(),
+            Self::User(user) => user.data().tags(),
+        }
+    }
+
+    /// Everything that binds it whatever it asks for. The second part says which of its own policies was not read: what
+    /// they grant is not known.
+    pub fn policies(self) -> (Policies, Option<Unknown>) {
+        let estate = self.estate();
+        let mut binding = Binding { estate, account: self.account(), policies: Policies::default(), unread: None };
+        match self {
+            Self::Role(role) => {
+                let role = role.data();
+                binding.add("", &role.role_policy_list, &role.attached_managed_policies);
+                binding.bound(role.permissions_boundary.as_ref());
+            }
+            Self::User(user) => {
+                let user = user.data();
+                binding.add("", &user.user_policy_list, &user.attached_managed_policies);
+                for name in &user.group_list {
+                    binding.join(name);
+                }
+                binding.bound(user.permissions_boundary.as_ref());
+            }
+        }
+        let Binding { mut policies, unread, .. } = binding;
+        let controls = estate.controls(self.account());
+        policies.scps.clone_from(&controls.scps);
+        policies.caller_manages = controls.manages;
+        if controls.unread {
+            policies.unread.push(Layer::ServiceControl(0));
+        }
+        (policies, unread)
+    }
+
+    /// What is known at scan time of the keys of its requests: who it is and what its tags say. What the sender of a request
+    /// decides is chosen, the rest is unknown.
+    pub fn context(self) -> Context {
+        let controls = self.estate().controls(self.account());
+        let mut context = Context::open()
+            .with("aws:PrincipalArn", KeyState::known(self.arn()))
+            .with("aws:PrincipalAccount", KeyState::known(self.account().as_str()))
+            .with("aws:PrincipalIsAWSService", KeyState::known("false"))
+            .with("aws:ViaAWSService", KeyState::known("false"));
+        match self {
+            Self::Role(_) => {
+                context.set("aws:PrincipalType", KeyState::known("AssumedRole"));
+                context.set("aws:username", KeyState::Absent);
+                // Credentials of a workload never came with a second factor.
+                context.set("aws:MultiFactorAuthPresent", KeyState::known("false"));
+                context.set("aws:MultiFactorAuthAge", KeyState::Absent);
+            }
+            Self::User(user) => {
+                context.set("aws:PrincipalType", KeyState::known("User"));
+                context.set("aws:username", KeyState::known(&user.data().user_name));
+            }
+        }
+        if let Some(organization) = &controls.organization {
+            context.set("aws:PrincipalOrgID", KeyState::known(organization));
+        }
+        if let Some(path) = &controls.path {
+            context.set("aws:PrincipalOrgPaths", KeyState::Known(ContextValue::Many(vec![path.as_str().into()])));
+        }
+        for (key, value) in self.tags() {
+            context.set(&format!("aws:PrincipalTag/{key}"), KeyState::known(value));
+        }
+        context
+    }
+
+    /// Whether it may do this to that. `context` says more of the request's keys than [`Principal::context`] does.
+    ///
+    /// # Errors
+    ///
+    /// A policy that was not read and that the answer hangs on, or one that is malformed.
+    pub fn decide(self, action: &str, resource: &str, context: &[(&str, KeyState)]) -> Result<(Request, Decision), Unknown> {
+        let (mut policies, unread) = self.policies();
+        let estate = self.estate();
+        let mut keys = self.context();
+        let target = estate.target(self.account(), resource);
+        for (key, value) in &target.tags {
+            keys.set(&format!("aws:ResourceTag/{key}"), KeyState::known(value));
+        }
+        let owner = target.account.clone().unwrap_or_else(|| self.account().clone());
+        keys.set("aws:ResourceAccount", KeyState::known(owner.as_str()));
+        if let Some(organization) = &estate.controls(&owner).organization {
+            keys.set("aws:ResourceOrgID", KeyState::known(organization));
+        }
+        for (key, state) in context {
+            keys.set(key, state.clone());
+        }
+        let controls = estate.controls(&owner);
+        policies.rcps.clone_from(&controls.rcps);
+        policies.resource_manages = controls.manages;
+        match target.policy {
+            Some(Ok(policy)) => policies.resource = Some(policy),
+            // In the caller's account a resource policy that is not read only adds: nothing is assumed of it.
+            Some(Err(_)) if owner == *self.account() && target.grants_itself => {}
+            Some(Err(_)) => policies.unread.push(Layer::Resource),
+            None => {}
+        }
+        let caller = Caller::parse(self.arn()).ok_or_else(|| malformed(self.arn(), "its ARN is not one of a principal"))?;
+        let request = Request { resource_account: Some(owner.as_str().into()), context: keys, ..Request::new(caller, action, resource) };
+        let decision = plimsoll_iam::evaluate(&request, &policies).map_err(|error| malformed(self.arn(), &error.to_string()))?;
+        match unread {
+            // A Deny stands, whatever else is attached.
+            Some(unknown) if decision.verdict != plimsoll_iam::Verdict::ExplicitlyDenied && !decision.verdict.is_possible() => Err(unknown),
+            _ => Ok((request, decision)),
+        }
+    }
+}
+
+/// Why a text names no principal.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NoPrincipal {
+    /// There is none.
+    #[error("there is no role, user, service or task {text} in the snapshot")]
+    NotFound {
+        /// What was asked for.
+        text: String,
+        /// The name that looks most like it.
+        nearest: Option<String>,
+    },
+    /// Several have the name.
+    #[error("{text} is the name of {} principals", arns.len())]
+    Ambiguous {
+        /// What was asked for.
+        text: String,
+        /// Their ARNs.
+        arns: Vec<String>,
+    },
+    /// The workload is there, and its role is not.
+    #[error("{text} has no task role, or it was not read")]
+    NoRole {
+        /// What was asked for.
+        text: String,
+    },
+}
+
+/// Collects what is attached to a principal.
+struct Binding<'e> {
+    estate: &'e Estate<'e>,
+    account: &'e AccountId,
+    policies: Policies,
+    unread: Option<Unknown>,
+}
+
+impl Binding<'_> {
+    fn add(&mut self, group: &str, inline: &[PolicyDetail], attached: &[AttachedPolicy]) {
+        for policy in inline {
+            let name = if group.is_empty() { policy.policy_name.clone() } else { format!("{} of group {group}", policy.policy_name) };
+            self.policies.identity.push(parsed(&name, DocumentKind::Identity, policy.policy_document.as_ref()));
+        }
+        for policy in attached {
+            match self.managed(&policy.policy_arn) {
+                Ok(policy) => self.policies.identity.push(policy),
+                Err(unknown) => self.unread = Some(unknown),
+            }
+        }
+    }
+
+    fn managed(&self, arn: &str) -> Result<Attached, Unknown> {
+        let policy: Node<'_, Policy> = self.estate.link(self.account, &Region::global(), arn).known()?;
+        let managed = self.estate.permissions().managed.get(policy.index as usize);
+        managed.cloned().ok_or_else(|| malformed(arn, "the policy is in no list"))
+    }
+
+    fn join(&mut self, name: &str) {
+        match self.estate.all::<Group>().find(|group| group.account() == self.account && group.group_name == name) {
+            Some(group) => self.add(name, &group.data().group_policy_list, &group.data().attached_managed_policies),
+            None => self.unread = Some(self.estate.missing::<Group>(self.account, &Region::global(), name).into_unknown::<Group>()),
+        }
+    }
+
+    fn bound(&mut self, boundary: Option<&AttachedPermissionsBoundary>) {
+        let Some(arn) = boundary.and_then(|boundary| boundary.permissions_boundary_arn.as_deref()) else { return };
+        match self.managed(arn) {
+            Ok(policy) => self.policies.boundary = Some(policy),
+            Err(_) => self.policies.unread.push(Layer::Boundary),
+        }
+    }
+}
+
+/// What is known of the resource of a request.
+struct Target {
+    account: Option<AccountId>,
+    policy: Option<Result<Attached, Unknown>>,
+    tags: Vec<(String, String)>,
+    /// Whether the policies of its account's principals suffice without a word of its own policy.
+    grants_itself: bool,
+}
+
+impl Estate<'_> {
+    pub(crate) fn permissions(&self) -> &Permissions {
+        self.permissions.get_or_init(|| Permissions {
+            managed: self.all::<Policy>().map(|policy| compiled(policy.data())).collect(),
+            organizations: self
+                .all::<organizations::Account>()
+                .map(|account| (AccountId::new(&account.id), self.read_controls(account.data())))
+                .collect(),
+        })
+    }
+
+    fn controls(&self, account: &AccountId) -> &Controls {
+        const UNREAD: &Controls =
+            &Controls { scps: Vec::new(), rcps: Vec::new(), unread: true, manages: false, organization: None, path: None };
+        self.permissions().organizations.get(account).unwrap_or(UNREAD)
+    }
+
+    fn read_controls(&self, account: &organizations::Account) -> Controls {
+        let mut controls = Controls::default();
+        let organization = match account.organization.known() {
+            Ok(Some(organization)) => organization,
+            Ok(None) => return controls,
+            Err(_) => return Controls { unread: true, ..controls },
+        };
+        controls.organization = Some(organization.id.clone());
+        controls.manages = organization.master_account_id.as_deref() == Some(account.id.as_str());
+        if organization.feature_set.as_deref() == Some("CONSOLIDATED_BILLING") {
+            return controls;
+        }
+        let (Ok(parents), Ok(attachments)) = (account.parents.known(), account.policies.known()) else {
+            return Controls { unread: true, ..controls };
+        };
+        let mut chain: Vec<&str> = parents.iter().rev().map(|parent| parent.id.as_str()).collect();
+        controls.path = Some(format!("{}/{}/", organization.id, chain.join("/")));
+        chain.push(&account.id);
+        let documents: FxHashMap<&str, Node<'_, organizations::Policy>> =
+            self.all::<organizations::Policy>().map(|policy| (policy.data().id.as_str(), policy)).collect();
+        let mut unread = false;
+        let mut levels = |kind: &str, as_kind: DocumentKind| -> Vec<Vec<Attached>> {
+            let of_kind = || attachments.iter().filter(|one| one.kind == kind);
+            // Where a kind of policy is on, every level has at least one.
+            if of_kind().next().is_none() {
+                return Vec::new();
+            }
+            let mut read = |id: &str| {
+                let policy = documents.get(id).map(Node::data);
+                let read = policy.and_then(|policy| Some(parsed(&policy.name, as_kind, Some(policy.content.known().ok()?))));
+                unread |= read.is_none();
+                read
+            };
+            let mut on = |target: &str| of_kind().filter(|one| one.target_id == target).filter_map(|one| read(&one.policy_id)).collect();
+            chain.iter().map(|target| on(target)).collect()
+        };
+        let scps = levels("SERVICE_CONTROL_POLICY", DocumentKind::ServiceControl);
+        let rcps = levels("RESOURCE_CONTROL_POLICY", DocumentKind::ResourceControl);
+        controls.unread = unread;
+        // A level with an unread policy would deny what that policy may allow.
+        controls.scps = if unread { Vec::new() } else { scps };
+        controls.rcps = rcps;
+        controls
+    }
+
+    /// What is known of the resource with an ARN.
+    fn target(&self, caller: &AccountId, resource: &str) -> Target {
+        let none = Target { account: None, policy: None, tags: Vec::new(), grants_itself: true };
+        let Some(arn) = Arn::parse(resource) else { return none };
+        let account = if arn.account.is_empty() { caller.clone() } else { AccountId::new(arn.account) };
+        let region = if arn.region.is_empty() { Region::global() } else { Region::new(arn.region) };
+        let of = |policy: Result<Option<Attached>, Unknown>, tags: Vec<(&str, &str)>, grants_itself: bool| Target {
+            account: Some(account.clone()),
+            policy: policy.transpose(),
+            tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            grants_itself,
+        };
+        let seen = |policy: &Seen<Option<PolicyDocument>>, kind| match policy.known() {
+            Ok(document) => Ok(document.as_ref().map(|document| parsed(resource, kind, Some(document)))),
+            Err(gap) => Err(gap.into()),
+        };
+        match (arn.service, arn.resource.split(['/', ':']).next().unwrap_or_default()) {
+            ("iam", "role") => match self.link::<Role>(&account, &Region::global(), resource) {
+                Link::Found(role) => {
+                    let trust = role.data().assume_role_policy_document.as_ref();
+                    of(Ok(trust.map(|trust| parsed(resource, DocumentKind::Trust, Some(trust)))), role.data().tags(), false)
+                }
+                Link::Missing(missing) => of(Err(missing.into_unknown::<Role>()), Vec::new(), false),
+            },
+            ("iam", "user") => match self.all::<User>().find(|user| user.arn == resource) {
+                Some(user) => of(Ok(None), user.data().tags(), true),
+                None => of(Ok(None), Vec::new(), true),
+            },
+            ("kms", "key") => match self.key(&account, &region, resource) {
+                Link::Found(key) => of(seen(&key.data().policy, DocumentKind::Resource), key.data().tags(), false),
+                Link::Missing(missing) => of(Err(missing.into_unknown::<kms::Key>()), Vec::new(), false),
+            },
+            ("secretsmanager", "secret") => match self.secret(&account, &region, resource) {
+                Link::Found(secret) => of(seen(&secret.data().resource_policy, DocumentKind::Resource), secret.data().tags(), true),
+                Link::Missing(missing) => of(Err(missing.into_unknown::<secretsmanager::Secret>()), Vec::new(), true),
+            },
+            ("ecr", "repository") => match self.link::<ecr::Repository>(&account, &region, resource) {
+                Link::Found(repository) => of(seen(&repository.data().policy, DocumentKind::Unaddressed), repository.data().tags(), true),
+                Link::Missing(missing) => of(Err(missing.into_unknown::<ecr::Repository>()), Vec::new(), true),
+            },
+            ("elasticfilesystem", "file-system") => {
+                let found = self.all::<elasticfilesystem::FileSystem>().find(|system| system.arn() == resource);
+                match found {
+                    Some(system) => of(seen(&system.data().policy, DocumentKind::Resource), system.data().tags(), true),
+                    None => of(Err(Gap::not_collected("elasticfilesystem:DescribeFileSystemPolicy").into()), Vec::new(), true),
+                }
+            }
+            // These have policies too, which are not read.
+            ("s3" | "sqs" | "sns" | "lambda" | "events" | "logs" | "ssm", _) => {
+                let gap = Gap { resource: Some(resource.to_owned()), ..Gap::not_collected("") };
+                of(Err(gap.into()), Vec::new(), true)
+            }
+            _ => of(Ok(None), Vec::new(), true),
+        }
+    }
+
+    /// The principal that somebody means: by its ARN (that of a session stands for its role), by its name where only one
+    /// has it, by `service:CLUSTER/NAME` or a task's ARN the role of the tasks.
+    pub fn principal(&self, text: &str) -> Result<Principal<'_>, NoPrincipal> {
+        let not_found = || NoPrincipal::NotFound { text: text.to_owned(), nearest: self.nearest_principal(text) };
+        let no_role = || NoPrincipal::NoRole { text: text.to_owned() };
+        let definition = if let Some((cluster, name)) = text.strip_prefix("service:").and_then(|text| text.split_once('/')) {
+            let end = format!("/{cluster}/{name}");
+            let service = self.active_services().find(|service| service.data().service_arn.ends_with(&end)).ok_or_else(not_found)?;
+            Some(service.task_definition())
+        } else if text.starts_with("arn:") && text.contains(":ecs:") && text.contains(":task/") {
+            let task = self.all::<Task>().find(|task| task.data().task_arn == text).ok_or_else(not_found)?;
+            if let Some(over) = task.task_role_override() {
+                return over.found().map(Principal::Role).ok_or_else(no_role);
+            }
+            Some(Some(task.task_definition()))
+        } else {
+            None
+        };
+        if let Some(definition) = definition {
+            let role = definition.and_then(Link::found).and_then(Node::<'_, TaskDefinition>::task_role);
+            return role.and_then(Link::found).map(Principal::Role).ok_or_else(no_role);
+        }
+        // The ARN of a session carries account and name of its role, and no path.
+        let session = Arn::parse(text)
+            .filter(|arn| arn.service == "sts")
+            .and_then(|arn| Some((arn.account, arn.resource.strip_prefix("assumed-role/")?)));
+        let found: Vec<Principal<'_>> = if let Some((account, session)) = session {
+            let name = session.split('/').next().unwrap_or(session);
+            let roles = self.all::<Role>().filter(|role| role.account().as_str() == account && role.role_name == name);
+            roles.map(Principal::Role).collect()
+        } else {
+            self.principals().filter(|principal| principal.arn() == text || principal.name() == text).collect()
+        };
+        match found.as_slice() {
+            [one] => Ok(*one),
+            [] => Err(not_found()),
+            many => {
+                let arns = many.iter().map(|principal| principal.arn().to_owned()).collect();
+                Err(NoPrincipal::Ambiguous { text: text.to_owned(), arns })
+            }
+        }
+    }
+
+    fn nearest_principal(&self, text: &str) -> Option<String> {
+        let name = text.rsplit('/').next().unwrap_or(text);
+        let scored = self.principals().map(|principal| (strsim::jaro_winkler(name, principal.name()), principal.name()));
+        let best = scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)));
+        best.map(|(_, name)| name.to_owned())
+    }
+
+    /// Every role and user that was read, in the order of the inventory.
+    pub fn principals(&self) -> impl Iterator<Item = Principal<'_>> {
+        self.all::<Role>().map(Principal::Role).chain(self.all::<User>().map(Principal::User))
+    }
+}
+
+fn compiled(policy: &Policy) -> Attached {
+    let version = policy.policy_version_list.iter().find(|version| version.is_default_version);
+    // A boundary may be any managed policy: both kinds have one grammar.
+    parsed(&policy.arn, DocumentKind::Identity, version.and_then(|version| version.document.as_ref()))
+}
+
+fn parsed(name: &str, kind: DocumentKind, document: Option<&PolicyDocument>) -> Attached {
+    let document = match document.map(|document| &document.0) {
+        Some(serde_json::Value::String(text)) => Document::from_text(kind, text),
+        Some(value) => Document::from_json(kind, value),
+        None => Document::from_json(kind, &serde_json::Value::Null),
+    };
+    Attached { name: name.into(), document: document.map(Arc::new).map_err(Arc::new) }
+}
+
+/// The unknown of a policy that does not read as one.
+pub(crate) fn malformed(owner: &str, message: &str) -> Unknown {
+    let gap = Gap {
+        operation: Role::OPERATION.to_owned(),
+        code: "MalformedPolicyDocument".to_owned(),
+        message: message.to_owned(),
+        resource: Some(owner.to_owned()),
+        ..Gap::default()
+    };
+    Unknown { gap }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{ACCOUNT, Fixture, fixture, gap, policy};
+    use plimsoll_iam::{Layer, Verdict};
+    use plimsoll_model::Seen;
+    use plimsoll_model::aws::iam::{AttachedPermissionsBoundary, AttachedPolicy, Policy, PolicyDetail, PolicyVersion, Role};
+    use plimsoll_model::aws::organizations::{Account, Attachment, Organization, Parent, Policy as Control};
+    use serde_json::{Value, json};
+
+    use super::Principal;
+    use crate::Estate;
+
+    fn statement(effect: &str, action: &str, resource: &str) -> Value {
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": action, "Resource": resource}]})
+    }
+
+    fn inline(document: Value) -> PolicyDetail {
+        PolicyDetail { policy_name: "access".to_owned(), policy_document: Some(policy(document)) }
+    }
+
+    fn managed(name: &str, document: Value) -> Policy {
+        Policy {
+            arn: format!("arn:aws:iam::{ACCOUNT}:policy/{name}"),
+            policy_name: name.to_owned(),
+            policy_version_list: vec![PolicyVersion { is_default_version: true, document: Some(policy(document)), ..Default::default() }],
+            ..Default::default()
+        }
+    }
+
+    fn attached(name: &str) -> AttachedPolicy {
+        AttachedPolicy { policy_arn: format!("arn:aws:iam::{ACCOUNT}:policy/{name}"), ..Default::default() }
+    }
+
+    /// Not in any organization, so that nothing but its own policies binds the role.
+    fn alone(role: impl FnOnce(&mut Role)) -> Fixture {
+        organization(|account| account.organization = Seen::Known(None)).role("web", role)
+    }
+
+    fn organization(change: impl FnOnce(&mut Account)) -> Fixture {
+        let mut account = Account {
+            id: ACCOUNT.to_owned(),
+            organization: Seen::Known(Some(Organization {
+                id: "o-1".to_owned(),
+                feature_set: Some("ALL".to_owned()),
+                master_account_id: Some("999999999999".to_owned()),
+                ..Default::default()
+            })),
+            parents: Seen::Known(vec![Parent { id: "r-1".to_owned(), kind: "ROOT".to_owned() }]),
+            policies: Seen::Known(Vec::new()),
+        };
+        change(&mut account);
+        fixture().global_resource(account)
+    }
+
+    fn decide(account: Fixture, action: &str, resource: &str) -> Result<(Verdict, Vec<Layer>), crate::Unknown> {
+        let inventory = account.build();
+        let estate = Estate::new(&inventory);
+        let role = estate.all::<Role>().find(|role| role.role_name == "web").unwrap();
+        let (_, decision) = Principal::Role(role).decide(action, resource, &[])?;
+        Ok((decision.verdict, decision.unread))
+    }
+
+    #[test]
+    fn own_and_managed_policies_grant_and_a_boundary_narrows() {
+        let bucket = "arn:aws:s3:::prices/a";
+        let role = |role: &mut Role| {
+            role.role_policy_list = vec![inline(statement("Allow", "sqs:SendMessage", "*"))];
+            role.attached_managed_policies = vec![attached("reader")];
+        };
+        let account = || alone(role).global_resource(managed("reader", statement("Allow", "s3:GetObject", "arn:aws:s3:::prices/*")));
+        assert_eq!(decide(account(), "s3:GetObject", bucket).unwrap().0, Verdict::Allowed);
+        assert_eq!(decide(account(), "s3:PutObject", bucket).unwrap().0, Verdict::ImplicitlyDenied);
+        let bounded = account().global_resource(managed("limit", statement("Allow", "sqs:*", "*"))).each::<Role>(|role| {
+            let arn = Some(format!("arn:aws:iam::{ACCOUNT}:policy/limit"));
+            role.permissions_boundary = Some(AttachedPermissionsBoundary { permissions_boundary_arn: arn, ..Default::default() });
+        });
+        assert_eq!(decide(bounded, "s3:GetObject", bucket).unwrap().0, Verdict::ImplicitlyDenied);
+    }
+
+    #[test]
+    fn a_policy_that_was_not_read_leaves_open_what_it_may_grant_and_a_deny_stands() {
+        let account = |document| {
+            alone(move |role| {
+                role.role_policy_list = vec![inline(document)];
+                role.attached_managed_policies = vec![attached("gone")];
+            })
+            .with(|inventory| inventory.gaps.push(gap("iam:GetAccountAuthorizationDetails")))
+        };
+        assert!(decide(account(statement("Allow", "sqs:*", "*")), "s3:GetObject", "*").is_err());
+        assert_eq!(decide(account(statement("Allow", "sqs:*", "*")), "sqs:SendMessage", "*").unwrap().0, Verdict::Allowed);
+        assert_eq!(decide(account(statement("Deny", "s3:*", "*")), "s3:GetObject", "*").unwrap().0, Verdict::ExplicitlyDenied);
+        let torn = alone(|role| role.role_policy_list = vec![inline(json!({"Statement": "none"}))]);
+        assert_eq!(decide(torn, "s3:GetObject", "*").unwrap_err().gap.code, "MalformedPolicyDocument");
+    }
+
+    #[test]
+    fn the_organization_binds_and_what_was_not_read_of_it_is_told() {
+        let attachment = |target: &str, policy: &str| Attachment {
+            target_id: target.to_owned(),
+            policy_id: policy.to_owned(),
+            kind: "SERVICE_CONTROL_POLICY".to_owned(),
+        };
+        let control = |id: &str, content: Seen<_>| Control {
+            id: id.to_owned(),
+            arn: id.to_owned(),
+            name: id.to_owned(),
+            content,
+            ..Default::default()
+        };
+        let all = || Seen::Known(policy(statement("Allow", "*", "*")));
+        let account = |content: Seen<_>| {
+            organization(|account| {
+                account.policies = Seen::Known(vec![attachment("r-1", "p-all"), attachment(ACCOUNT, "p-own")]);
+            })
+            .global_resource(control("p-all", all()))
+            .global_resource(control("p-own", content))
+            .role("web", |role| role.role_policy_list = vec![inline(statement("Allow", "*", "*"))])
+        };
+        assert_eq!(decide(account(all()), "ecs:RunTask", "*").unwrap(), (Verdict::Allowed, vec![]));
+        let narrow = Seen::Known(policy(statement("Allow", "s3:*", "*")));
+        assert_eq!(decide(account(narrow), "ecs:RunTask", "*").unwrap().0, Verdict::ImplicitlyDenied);
+        let unread = account(gap("organizations:DescribePolicy").into());
+        assert_eq!(decide(unread, "ecs:RunTask", "*").unwrap(), (Verdict::Allowed, vec![Layer::ServiceControl(0)]));
+        let manager = account(Seen::Known(policy(statement("Deny", "*", "*")))).each::<Account>(|account| {
+            if let Seen::Known(Some(organization)) = &mut account.organization {
+                organization.master_account_id = Some(ACCOUNT.to_owned());
+            }
+        });
+        assert_eq!(decide(manager, "ecs:RunTask", "*").unwrap().0, Verdict::Allowed);
+    }
+
+    #[test]
+    fn a_role_is_assumed_only_where_its_trust_lets_in() {
+        let assuming = || alone(|role| role.role_policy_list = vec![inline(statement("Allow", "sts:AssumeRole", "*"))]);
+        let target = format!("arn:aws:iam::{ACCOUNT}:role/target");
+        let trusting = |principal: Value| {
+            let trust = json!({"Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}]});
+            assuming().role("target", |role| role.assume_role_policy_document = Some(policy(trust)))
+        };
+        let account = json!({"AWS": format!("arn:aws:iam::{ACCOUNT}:root")});
+        assert_eq!(decide(trusting(account), "sts:AssumeRole", &target).unwrap().0, Verdict::Allowed);
+        let service = json!({"Service": "ecs-tasks.amazonaws.com"});
+        assert_eq!(decide(trusting(service), "sts:AssumeRole", &target).unwrap().0, Verdict::ImplicitlyDenied);
+    }
+
+    #[test]
+    fn tags_of_the_caller_and_of_the_resource_meet_conditions() {
+        let document = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*",
+            "Condition": {"StringEquals": {"aws:ResourceTag/team": "${aws:PrincipalTag/team}"}}}]});
+        let account = |team: &'static str| {
+            let tag = |value: &str| plimsoll_model::aws::Tag { key: "team".to_owned(), value: value.to_owned() };
+            let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+                "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}]});
+            alone(|role| {
+                role.role_policy_list = vec![inline(document.clone())];
+                role.tags = vec![tag("shop")];
+            })
+            .role("target", |role| {
+                role.tags = vec![tag(team)];
+                role.assume_role_policy_document = Some(policy(trust));
+            })
+        };
+        let target = format!("arn:aws:iam::{ACCOUNT}:role/target");
+        assert_eq!(decide(account("shop"), "sts:AssumeRole", &target).unwrap().0, Verdict::Allowed);
+        assert_eq!(decide(account("bank"), "sts:AssumeRole", &target).unwrap().0, Verdict::ImplicitlyDenied);
+    }
+}

@@ -1,0 +1,36 @@
+//! Who can reach whom in a VPC, on sets of addresses and ports, and why.
+//!
+//! AWS's own `Describe*` shapes flow in as a [`World`]; [`Network::compile`] makes them ready once; questions then get
+//! answers that carry sources, protocols and ports, the path, and every hop that blocks. Everything is a static reading
+//! of configuration: no packet is sent, no guest firewall is seen, and *reachable* never means that something listens.
+
+mod acl;
+mod address;
+mod arena;
+mod balanced;
+mod balancing;
+mod block;
+mod chain;
+mod compile;
+mod describe;
+mod direct;
+mod groups;
+mod network;
+mod pair;
+mod prefix_list;
+mod protocol;
+mod question;
+mod reach;
+mod routes;
+mod set;
+mod walk;
+mod world;
+mod world_file;
+
+pub use address::{Cidr, Family, number};
+pub use network::Network;
+pub use protocol::Protocol;
+pub use question::{Answer, Balanced, Endpoint, EndpointError, Flow, PathAnswer, Question, Scope, Via};
+pub use set::{CidrSet, Point, PortSet, Set};
+pub use world::World;
+pub use world_file::{WorldError, WorldFile};

@@ -1,0 +1,139 @@
+//! Questions to a snapshot on the command line: who may do what.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test that goes wrong should panic")]
+
+mod common;
+
+use common::{bare, json, snapshot, stderr, stdout};
+use plimsoll_fixture::{Fixture, fixture, policy, role_arn};
+use plimsoll_model::aws::iam::{PolicyDetail, Role};
+use plimsoll_model::aws::organizations::Account;
+use plimsoll_model::{Inventory, Seen};
+use serde_json::{Value, json as value};
+
+/// Two roles of an account outside any organization: one may read one bucket, with a condition on the caller's address.
+fn account() -> Fixture {
+    let may = |name: &str, statement: Value| {
+        let document = policy(value!({"Version": "2012-10-17", "Statement": [statement]}));
+        let inline = PolicyDetail { policy_name: "access".to_owned(), policy_document: Some(document) };
+        (name.to_owned(), inline)
+    };
+    let reader = may("reader", value!({"Sid": "Read", "Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::prices/*"}));
+    let inside = may(
+        "inside",
+        value!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*",
+            "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}),
+    );
+    let grant = |(_, inline): (String, PolicyDetail)| move |role: &mut Role| role.role_policy_list = vec![inline];
+    fixture()
+        .shop()
+        .global_resource(Account { id: "111111111111".to_owned(), organization: Seen::Known(None), ..Account::default() })
+        .role("reader", grant(reader))
+        .role("inside", grant(inside))
+}
+
+fn built() -> Inventory {
+    account().build()
+}
+
+#[test]
+fn can_answers_with_the_statement_that_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&built(), folder.path(), "a.ndjson");
+    let ask = |arguments: &[&str]| bare().arg("can").arg(&path).args(arguments).output().unwrap();
+    let object = "arn:aws:s3:::prices/today";
+    let yes = json(&ask(&["reader", "s3:GetObject", object, "--format", "json"]));
+    assert_eq!((yes["decision"].as_str(), yes["principal"].as_str()), (Some("allowed"), Some(role_arn("reader").as_str())));
+    assert!(yes["because"][0].as_str().unwrap().contains("statement Read"), "{yes}");
+    let no = json(&ask(&[&role_arn("reader"), "s3:PutObject", object, "--format", "json"]));
+    assert_eq!((no["decision"].as_str(), no["because"][0].as_str()), (Some("implicitly_denied"), Some("no Allow in identity policy")));
+    let explained = stdout(&ask(&["reader", "s3:GetObject", object, "--explain"]));
+    assert!(explained.contains(": allowed") && explained.contains("to change it: narrow statement Read"), "{explained}");
+}
+
+#[test]
+fn a_condition_that_nobody_knows_is_told_until_the_context_settles_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&built(), folder.path(), "a.ndjson");
+    let ask = |arguments: &[&str]| {
+        let question = ["inside", "s3:GetObject", "arn:aws:s3:::prices/today", "--format", "json"];
+        json(&bare().arg("can").arg(&path).args(question).args(arguments).output().unwrap())
+    };
+    let open = ask(&[]);
+    assert_eq!(open["decision"], "conditional");
+    assert!(open["dependsOn"][0].as_str().unwrap().contains("aws:SourceIp"), "{open}");
+    assert_eq!(ask(&["--context", "aws:SourceIp=10.1.2.3"])["decision"], "allowed");
+    assert_eq!(ask(&["--context", "aws:SourceIp=203.0.113.9"])["decision"], "implicitly_denied");
+}
+
+#[test]
+fn the_role_of_a_service_is_asked_by_the_name_of_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = built();
+    let service = &inventory.services[0].data;
+    let cluster = service.cluster_arn.rsplit('/').next().unwrap();
+    let path = snapshot(&inventory, folder.path(), "a.ndjson");
+    let name = format!("service:{cluster}/{}", service.service_name);
+    let answer = json(&bare().arg("can").arg(&path).args([&name, "s3:GetObject", "--format", "json"]).output().unwrap());
+    assert_eq!(answer["principal"], inventory.task_definitions[0].data.task_role_arn.clone().unwrap());
+}
+
+#[test]
+fn who_can_lists_everybody_who_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&built(), folder.path(), "a.ndjson");
+    let ask = |format: &str| {
+        bare().arg("who-can").arg(&path).args(["s3:GetObject", "arn:aws:s3:::prices/today", "--format", format]).output().unwrap()
+    };
+    let found = json(&ask("json"));
+    let told: Vec<(&str, &str)> =
+        found.as_array().unwrap().iter().map(|one| (one["principal"].as_str().unwrap(), one["decision"].as_str().unwrap())).collect();
+    assert_eq!(told, [(role_arn("reader").as_str(), "allowed"), (role_arn("inside").as_str(), "conditional")]);
+    let table = stdout(&ask("table"));
+    assert!(table.contains("allowed on conditions") && table.contains("2 of "), "{table}");
+}
+
+#[test]
+fn wrong_questions_say_what_would_be_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&built(), folder.path(), "a.ndjson");
+    for (arguments, expected) in [
+        (vec!["readr", "s3:GetObject"], "did you mean reader"),
+        (vec!["reader", "GetObject"], "GetObject is no action"),
+        (vec!["reader", "s3:Get*"], "name one action"),
+        (vec!["reader", "s3:GetObject", "*", "--context", "aws:SourceIp"], "no condition key with a value"),
+        (vec!["service:shop/none", "s3:GetObject"], "there is no role, user, service or task"),
+    ] {
+        let output = bare().arg("can").arg(&path).args(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn simulate_answers_line_by_line_and_a_bad_line_is_an_error_of_its_own() {
+    let allow = value!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]});
+    let question = |action: &str| value!({"principal": "arn:aws:iam::111111111111:role/web", "action": action, "resource": "*", "identity_policies": [allow]});
+    let lines = [
+        value!({"id": "a", "input": question("sqs:SendMessage")}).to_string(),
+        value!({"id": 2, "input": question("sns:Publish")}).to_string(),
+        "no json".to_owned(),
+        String::new(),
+        r#"{"id": "twice", "input": {"principal": "*", "action": "a:b", "action": "c:d", "resource": "*"}}"#.to_owned(),
+        value!({"id": "flat", "principal": "nobody", "action": "sqs:SendMessage", "resource": "*"}).to_string(),
+    ];
+    let output = bare().args(["simulate", "-"]).write_stdin(lines.join("\n")).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let answers: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<(Value, &str)> = answers.iter().map(|answer| (answer["id"].clone(), answer["decision"].as_str().unwrap())).collect();
+    let expected = [
+        (value!("a"), "allowed"),
+        (value!(2), "implicitly_denied"),
+        (Value::Null, "error"),
+        (value!("twice"), "error"),
+        (value!("flat"), "error"),
+    ];
+    assert_eq!(told, expected);
+    assert!(answers.iter().all(|answer| !answer["because"].as_array().unwrap().is_empty()), "{answers:?}");
+    let missing = bare().args(["simulate", "no/such/file"]).output().unwrap();
+    assert_eq!((missing.status.code(), stderr(&missing).contains("hint: ")), (Some(2), true));
+}
