@@ -46,7 +46,12 @@ const FSBP: &[(&str, &str)] = &[
     ("EC2.7", "EBS encryption by default is on"),
     ("EC2.8", "Instances require version 2 of the instance metadata service"),
     ("EC2.9", "Instances have no public IPv4 address"),
+    ("EC2.13", "Security groups do not let the internet in to port 22"),
+    ("EC2.14", "Security groups do not let the internet in to port 3389"),
+    ("EC2.19", "Security groups do not let everybody in to ports with high risk"),
     ("EC2.25", "Launch templates give network interfaces no public IP address"),
+    ("EC2.53", "Security groups do not let 0.0.0.0/0 in to ports of remote administration"),
+    ("EC2.54", "Security groups do not let ::/0 in to ports of remote administration"),
     ("EC2.170", "Launch templates require version 2 of the instance metadata service"),
     ("ECR.1", "Private repositories have image scanning configured"),
     ("ECR.2", "Private repositories have tag immutability configured"),
@@ -109,6 +114,8 @@ const CIS_AWS: &[(&str, &str)] = &[
     ("3.0.0/3.6", "Symmetric customer managed keys are rotated"),
     ("3.0.0/3.7", "Flow logs are on in every VPC"),
     ("3.0.0/4.7", "Disabling and deletion of customer managed keys raise an alarm"),
+    ("3.0.0/5.2", "Security groups do not let 0.0.0.0/0 in to ports of remote administration"),
+    ("3.0.0/5.3", "Security groups do not let ::/0 in to ports of remote administration"),
     ("3.0.0/5.6", "Instances allow only version 2 of the instance metadata service"),
     ("5.0.0/2.3.1", "File systems are encrypted at rest"),
     ("5.0.0/3.1", "A trail records management events of all Regions"),
@@ -118,6 +125,8 @@ const CIS_AWS: &[(&str, &str)] = &[
     ("5.0.0/3.7", "Flow logs are on in every VPC"),
     ("5.0.0/4.7", "Disabling and deletion of customer managed keys raise an alarm"),
     ("5.0.0/5.1.1", "EBS volumes are encrypted by default in every Region"),
+    ("5.0.0/5.3", "Security groups do not let 0.0.0.0/0 in to ports of remote administration"),
+    ("5.0.0/5.4", "Security groups do not let ::/0 in to ports of remote administration"),
     ("5.0.0/5.7", "Instances allow only version 2 of the instance metadata service"),
 ];
 
@@ -131,6 +140,7 @@ const CIS_DOCKER: &[(&str, &str)] = &[
     ("5.4", "Containers have only the Linux capabilities that they need"),
     ("5.5", "Containers are not privileged"),
     ("5.6", "Sensitive directories of the host are not mounted"),
+    ("5.9", "Only the ports that containers need are open"),
     ("5.10", "The network namespace of the host is not shared"),
     ("5.11", "Memory of containers is limited"),
     ("5.13", "The root file system is mounted read-only"),
@@ -211,6 +221,8 @@ const NIST: &[(&str, &str)] = &[
 ];
 
 const PCI_DSS: &[(&str, &str)] = &[
+    ("1.2.5", "Services, protocols and ports that are allowed are approved and needed"),
+    ("1.2.6", "Insecure services, protocols and ports are secured by other means"),
     ("1.3.1", "Traffic into the cardholder data environment is restricted to what is needed"),
     ("1.3.2", "Traffic out of the cardholder data environment is restricted to what is needed"),
     ("1.4.4", "Systems that store cardholder data cannot be reached directly from untrusted networks"),

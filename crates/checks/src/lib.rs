@@ -1,5 +1,6 @@
 //! The catalogue: an estate flows in, judged findings flow out. One file a check, in a folder per area.
 
+mod admission;
 mod check;
 mod context;
 mod engine;

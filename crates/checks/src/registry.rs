@@ -12,6 +12,10 @@ mod cloudtrail_integrity_weak;
 mod cloudtrail_kms_events_excluded;
 #[path = "platform_audit/cloudtrail_not_recording_all_regions.rs"]
 mod cloudtrail_not_recording_all_regions;
+#[path = "network/ec2_container_host_admin_port_open.rs"]
+mod ec2_container_host_admin_port_open;
+#[path = "network/ec2_container_host_dynamic_ports_open.rs"]
+mod ec2_container_host_dynamic_ports_open;
 #[path = "host_patching/ec2_container_host_imdsv1_allowed.rs"]
 mod ec2_container_host_imdsv1_allowed;
 #[path = "network/ec2_container_host_public_ip.rs"]
@@ -76,6 +80,8 @@ mod ecs_container_instance_not_replaceable;
 mod ecs_container_instance_patch_noncompliant;
 #[path = "tagging_governance/ecs_resource_required_tags_missing.rs"]
 mod ecs_resource_required_tags_missing;
+#[path = "network/ecs_service_bypasses_load_balancer.rs"]
+mod ecs_service_bypasses_load_balancer;
 #[path = "network/ecs_service_connect_tls_disabled.rs"]
 mod ecs_service_connect_tls_disabled;
 #[path = "network/ecs_service_default_security_group.rs"]
@@ -86,6 +92,8 @@ mod ecs_service_egress_unrestricted;
 mod ecs_service_fargate_platform_version_outdated;
 #[path = "data_secrets/ecs_service_managed_ebs_unencrypted.rs"]
 mod ecs_service_managed_ebs_unencrypted;
+#[path = "network/ecs_service_nlb_source_too_wide.rs"]
+mod ecs_service_nlb_source_too_wide;
 #[path = "network/ecs_service_public_ip.rs"]
 mod ecs_service_public_ip;
 #[path = "network/ecs_service_security_group_shared.rs"]
@@ -236,6 +244,8 @@ pub const CHECKS: &[&Check] = &[
     &cloudtrail_integrity_weak::CHECK,
     &cloudtrail_kms_events_excluded::CHECK,
     &cloudtrail_not_recording_all_regions::CHECK,
+    &ec2_container_host_admin_port_open::CHECK,
+    &ec2_container_host_dynamic_ports_open::CHECK,
     &ec2_container_host_imdsv1_allowed::CHECK,
     &ec2_container_host_public_ip::CHECK,
     &ec2_container_host_user_data_secret::CHECK,
@@ -268,11 +278,13 @@ pub const CHECKS: &[&Check] = &[
     &ecs_container_instance_not_replaceable::CHECK,
     &ecs_container_instance_patch_noncompliant::CHECK,
     &ecs_resource_required_tags_missing::CHECK,
+    &ecs_service_bypasses_load_balancer::CHECK,
     &ecs_service_connect_tls_disabled::CHECK,
     &ecs_service_default_security_group::CHECK,
     &ecs_service_egress_unrestricted::CHECK,
     &ecs_service_fargate_platform_version_outdated::CHECK,
     &ecs_service_managed_ebs_unencrypted::CHECK,
+    &ecs_service_nlb_source_too_wide::CHECK,
     &ecs_service_public_ip::CHECK,
     &ecs_service_security_group_shared::CHECK,
     &ecs_task_definition_app_mesh_proxy::CHECK,

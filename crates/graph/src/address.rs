@@ -123,12 +123,22 @@ impl Ranges {
         })
     }
 
+    /// The addresses of both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let both = |family| united(self.of(family).iter().chain(other.of(family)).copied().collect());
+        Self { ipv4: both(Family::V4), ipv6: both(Family::V6) }
+    }
+
     /// Whether it holds every public address of IPv4 or of IPv6.
     pub fn is_internet(&self) -> bool {
-        [Family::V4, Family::V6].into_iter().any(|family| {
-            let spans = self.of(family);
-            !spans.is_empty() && united(family.beside_internet().into_iter().chain(spans.iter().copied()).collect()) == [family.all()]
-        })
+        [Family::V4, Family::V6].into_iter().any(|family| self.is_internet_of(family))
+    }
+
+    /// Whether it holds every public address of a family.
+    pub fn is_internet_of(&self, family: Family) -> bool {
+        let spans = self.of(family);
+        !spans.is_empty() && united(family.beside_internet().into_iter().chain(spans.iter().copied()).collect()) == [family.all()]
     }
 
     /// Whether it holds at least as many addresses of a family as another set, which has some of that family.
@@ -229,6 +239,7 @@ mod tests {
         assert!(halves.is_as_wide_as(&ranges(&["192.168.0.0/16"])));
         assert!(!halves.is_as_wide_as(&ranges(&["192.168.0.0/15"])));
         assert!(!halves.is_as_wide_as(&ranges(&["fd00::/64"])));
+        assert!(halves.and(&ranges(&["10.1.0.0/16"])).holds(&ranges(&["10.0.0.0/15"])));
         assert!(ranges(&["oops"]).holds(&ranges(&["0.0.0.0/0", "::/0"])));
     }
 

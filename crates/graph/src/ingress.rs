@@ -35,6 +35,12 @@ impl OpenPorts {
         self.protocol == "-1" || self.protocol == "tcp" && self.ports.is_some_and(|(first, last)| (first..=last).contains(&port))
     }
 
+    /// Whether it admits anything to some of these ports of `tcp` or `udp`.
+    pub fn admits_some(&self, protocol: &str, asked: &RangeInclusive<u16>) -> bool {
+        let overlaps = |(first, last): (u16, u16)| first <= *asked.end() && *asked.start() <= last;
+        self.protocol == "-1" || self.protocol == protocol && self.ports.is_some_and(overlaps)
+    }
+
     /// Whether it admits TCP connections or UDP datagrams to a port.
     pub fn admits_port(&self, port: u16) -> bool {
         self.protocol == "-1" || self.ports.is_some_and(|(first, last)| (first..=last).contains(&port))
@@ -48,6 +54,23 @@ pub struct Openings {
     pub open: Vec<OpenPorts>,
     /// A prefix list that was not read and may open more.
     pub unread: Option<Unknown>,
+}
+
+impl Openings {
+    /// What the rules of all these groups together open to every public address.
+    pub fn of<'e>(groups: impl IntoIterator<Item = Node<'e, SecurityGroup>>) -> Self {
+        let mut openings = Self::default();
+        let mut rules = Rules::default();
+        for group in groups {
+            for rule in &group.data().ip_permissions {
+                let (sources, unread) = group.sources(rule);
+                openings.unread = openings.unread.or(unread);
+                rules.add(rule, &sources);
+            }
+        }
+        openings.open = rules.openings();
+        openings
+    }
 }
 
 /// One of the sources that a rule names by address.
@@ -87,27 +110,13 @@ impl Sources<'_> {
 impl<'e> Node<'e, SecurityGroup> {
     /// What its rules together open to every public address.
     pub fn open_to_internet(self) -> Openings {
-        let mut openings = Openings::default();
-        let mut rules = Rules::default();
-        for rule in &self.data().ip_permissions {
-            let (sources, unread) = self.sources(rule);
-            openings.unread = openings.unread.or(unread);
-            rules.add(rule, &sources);
-        }
-        openings.open = rules.openings();
-        openings
-    }
-
-    /// Its rules that admit connections to some of these ports of `tcp` or `udp`.
-    pub fn rules_to(self, protocol: &str, ports: RangeInclusive<u16>) -> impl Iterator<Item = &'e IpPermission> {
-        let protocol = number(protocol);
-        self.data().ip_permissions.iter().filter(move |rule| admits(rule, protocol, &ports))
+        Openings::of([self])
     }
 
     /// Where its rules admit connections to a TCP port from.
     pub fn sources_of_tcp(self, port: u16) -> Sources<'e> {
         let mut found = Sources::default();
-        for rule in self.rules_to("tcp", port..=port) {
+        for rule in self.data().ip_permissions.iter().filter(|rule| rule_admits(rule, "tcp", &(port..=port))) {
             let (sources, unread) = self.sources(rule);
             found.addresses.extend(sources);
             found.groups.extend(&rule.user_id_group_pairs);
@@ -149,11 +158,11 @@ impl<'e> Node<'e, ManagedPrefixList> {
     }
 }
 
-/// Whether a rule admits connections to some of these ports of a protocol.
-fn admits(rule: &IpPermission, protocol: Option<u8>, asked: &RangeInclusive<u16>) -> bool {
+/// Whether a rule admits anything to some of these ports of `tcp` or `udp`.
+pub fn rule_admits(rule: &IpPermission, protocol: &str, asked: &RangeInclusive<u16>) -> bool {
     let (first, last) = ports(rule);
     let of = number(&rule.ip_protocol);
-    (of.is_none() || of == protocol) && first <= u32::from(*asked.end()) && u32::from(*asked.start()) <= last
+    (of.is_none() || of == number(protocol)) && first <= u32::from(*asked.end()) && u32::from(*asked.start()) <= last
 }
 
 /// The number of a protocol; `None` for `-1`, which is every protocol, and for what AWS never writes.
@@ -349,7 +358,7 @@ mod tests {
     use plimsoll_model::aws::ec2::{IpPermission, ManagedPrefixList, PrefixListEntry, PrefixListId, SecurityGroup};
     use proptest::prelude::*;
 
-    use super::{Admitted, Family, Openings, Ranges, open_ports};
+    use super::{Admitted, Family, Openings, Ranges, open_ports, rule_admits};
     use crate::Estate;
 
     fn ports(protocol: &str, first: i32, last: i32, range: &str) -> IpPermission {
@@ -394,14 +403,41 @@ mod tests {
     }
 
     #[test]
+    fn groups_open_together_what_none_opens_alone() {
+        let half = |range| move |group: &mut SecurityGroup| group.ip_permissions = vec![rule("tcp", 22, range)];
+        let inventory = fixture().security_group("a", half("0.0.0.0/1")).security_group("b", half("128.0.0.0/1")).build();
+        let estate = Estate::new(&inventory);
+        assert!(estate.all::<SecurityGroup>().all(|group| group.open_to_internet().open.is_empty()));
+        let together = Openings::of(estate.all::<SecurityGroup>()).open;
+        assert_eq!(together.len(), 1);
+        assert!(together[0].admits_some("tcp", &(20..=30)) && together[0].admits_tcp(22));
+        assert!(!together[0].admits_some("udp", &(20..=30)) && !together[0].admits_some("tcp", &(23..=30)));
+    }
+
+    #[test]
+    fn a_rule_admits_its_ports_of_its_protocol() {
+        let dynamic = || 32_768..=65_535;
+        for (rule, tcp, udp) in [
+            (ports("tcp", 1024, 40_000, "10.0.0.0/8"), true, false),
+            (ports("17", 65_535, 65_535, "10.0.0.0/8"), false, true),
+            (ports("tcp", 0, 32_767, "10.0.0.0/8"), false, false),
+            (ports("tcp", -1, -1, "10.0.0.0/8"), true, false),
+            (rule("-1", 0, "10.0.0.0/8"), true, true),
+            (ports("icmp", 8, -1, "10.0.0.0/8"), false, false),
+        ] {
+            assert_eq!((rule_admits(&rule, "tcp", &dynamic()), rule_admits(&rule, "udp", &dynamic())), (tcp, udp), "{rule:?}");
+        }
+    }
+
+    #[test]
     fn a_prefix_list_admits_what_its_entries_say_and_may_be_unread() {
         let listed = IpPermission {
             prefix_list_ids: vec![PrefixListId { prefix_list_id: "pl-1".to_owned(), description: None }],
             ..ports("tcp", 22, 22, "0.0.0.0/1")
         };
         let entry = |cidr: &str| PrefixListEntry { cidr: Some(cidr.to_owned()), description: None };
-        assert_eq!(openings(&[listed.clone()], Some(Seen::Known(vec![entry("128.0.0.0/1")]))).open.len(), 1);
-        assert!(openings(&[listed.clone()], Some(Seen::Known(vec![entry("10.0.0.0/8")]))).open.is_empty());
+        assert_eq!(openings(std::slice::from_ref(&listed), Some(Seen::Known(vec![entry("128.0.0.0/1")]))).open.len(), 1);
+        assert!(openings(std::slice::from_ref(&listed), Some(Seen::Known(vec![entry("10.0.0.0/8")]))).open.is_empty());
         let unread = openings(&[listed], Some(gap("ec2:GetManagedPrefixListEntries").into()));
         assert!(unread.open.is_empty());
         assert_eq!(unread.unread.unwrap().gap.operation, "ec2:GetManagedPrefixListEntries");

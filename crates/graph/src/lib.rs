@@ -42,7 +42,7 @@ pub use eks::NodeKind;
 pub use encryption::{KEY_USE_OPERATIONS, KeyUser};
 pub use estate::Estate;
 pub use image::{ElsewhereImage, LATEST};
-pub use ingress::{OpenPorts, Openings, Source, Sources};
+pub use ingress::{OpenPorts, Openings, Source, Sources, rule_admits};
 pub use link::{Link, Missing, Unknown};
 pub use metadata::{MetadataAccess, MetadataWay};
 pub use network::{Egress, Route};
