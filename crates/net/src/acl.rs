@@ -23,7 +23,6 @@ const MOST_ENTRIES: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Acl<'a> {
     pub(crate) id: &'a str,
-    pub(crate) data: &'a ec2::NetworkAcl,
     /// Ingress and egress.
     sides: [Side; 2],
 }
@@ -60,7 +59,7 @@ impl Entry {
 impl<'a> Acl<'a> {
     pub(crate) fn compile(data: &'a ec2::NetworkAcl) -> Self {
         let side = |egress: bool| Side::compile(&data.network_acl_id, data.entries.iter().filter(|entry| entry.egress == egress));
-        Self { id: &data.network_acl_id, data, sides: [side(false), side(true)] }
+        Self { id: &data.network_acl_id, sides: [side(false), side(true)] }
     }
 
     /// The same ACL was read twice with different entries.

@@ -124,6 +124,21 @@ impl CidrSet {
         out
     }
 
+    /// The same as people write it: everything that is globally routed is `0.0.0.0/0`, for 51 CIDRs that leave out the
+    /// private ones say no more.
+    pub fn words(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        for family in Family::BOTH {
+            let part = self.of_family(family);
+            if !part.is_empty() && family.internet().is_subset(&part) {
+                out.push(if family == Family::V4 { "0.0.0.0/0" } else { "::/0" }.to_owned());
+            } else {
+                out.extend(part.cidrs().iter().map(ToString::to_string));
+            }
+        }
+        out
+    }
+
     /// The part of it in one family.
     pub fn of_family(&self, family: Family) -> Self {
         let (first, last) = family.range();
@@ -159,7 +174,8 @@ pub(crate) fn ip(number: u128) -> IpAddr {
     }
 }
 
-fn address_word(number: u128) -> String {
+/// An address as people write it.
+pub(crate) fn address_word(number: u128) -> String {
     ip(number).to_string()
 }
 
@@ -201,13 +217,7 @@ pub(crate) fn cidr_range(text: &str) -> Option<(u128, u128)> {
 
 impl fmt::Display for CidrSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, cidr) in self.cidrs().iter().enumerate() {
-            if index > 0 {
-                f.write_str(", ")?;
-            }
-            write!(f, "{cidr}")?;
-        }
-        Ok(())
+        f.write_str(&self.words().join(", "))
     }
 }
 
@@ -219,7 +229,7 @@ impl fmt::Debug for CidrSet {
 
 impl Serialize for CidrSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.cidrs().iter().map(ToString::to_string))
+        serializer.collect_seq(self.words())
     }
 }
 

@@ -14,8 +14,6 @@ use crate::set::CidrSet;
 pub(crate) struct Balancer<'a> {
     pub(crate) name: &'a str,
     pub(crate) data: &'a LoadBalancer,
-    pub(crate) account: &'a str,
-    pub(crate) region: &'a str,
     pub(crate) vpc: Option<Ix<Vpc<'a>>>,
     /// Its interfaces, one a subnet.
     pub(crate) nodes: Vec<Ix<Eni<'a>>>,
@@ -151,8 +149,6 @@ pub(crate) struct Forward<'a> {
     pub(crate) group: &'a str,
     /// Whether clients must log in first.
     pub(crate) authenticated: bool,
-    /// Conditions on host, path or headers, which a client chooses.
-    pub(crate) conditional: bool,
     /// The priority of the rule; `None` is the default action.
     pub(crate) rule: Option<&'a str>,
 }
@@ -186,17 +182,17 @@ pub(crate) fn forwards(listener: &Listener) -> (Vec<Forward<'_>>, Option<Doubt>)
             (Some(matched), Some(rest)) => Some(matched.intersect(rest)),
             (one, other) => one.as_ref().or(other.as_ref()).cloned(),
         };
-        take(&mut out, &rule.actions, clients.as_ref(), conditional, rule.priority.as_deref());
+        take(&mut out, &rule.actions, clients.as_ref(), rule.priority.as_deref());
         if !conditional {
             let matched = matched.unwrap_or_else(CidrSet::all);
             rest = Some(rest.unwrap_or_else(CidrSet::all).minus(&matched));
         }
     }
-    take(&mut out, &listener.default_actions, rest.as_ref(), false, None);
+    take(&mut out, &listener.default_actions, rest.as_ref(), None);
     (out, doubt)
 }
 
-fn take<'a>(out: &mut Vec<Forward<'a>>, actions: &'a [Action], clients: Option<&CidrSet>, conditional: bool, rule: Option<&'a str>) {
+fn take<'a>(out: &mut Vec<Forward<'a>>, actions: &'a [Action], clients: Option<&CidrSet>, rule: Option<&'a str>) {
     if clients.is_some_and(CidrSet::is_empty) {
         return;
     }
@@ -214,7 +210,7 @@ fn take<'a>(out: &mut Vec<Forward<'a>>, actions: &'a [Action], clients: Option<&
             _ => action.target_group_arn.as_deref().into_iter().collect(),
         };
         groups.dedup();
-        out.extend(groups.into_iter().map(|group| Forward { clients: clients.cloned(), group, authenticated, conditional, rule }));
+        out.extend(groups.into_iter().map(|group| Forward { clients: clients.cloned(), group, authenticated, rule }));
     }
 }
 

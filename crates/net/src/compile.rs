@@ -380,7 +380,7 @@ fn interfaces<'a>(network: &mut Network<'a>, world: &World<'a>) {
             public6: public(Family::V6),
             denies_gateway: data.deny_all_igw_traffic == Some(true),
             // The block of a gateway's own route table, and what is uncertain, may differ from one interface to the next.
-            own: (doubt.is_some() || vpc.is_some_and(|vpc| network.vpcs.get(vpc).edge.is_some()))
+            own: (doubt.is_some() || data.groups.is_empty() || vpc.is_some_and(|vpc| network.vpcs.get(vpc).edge.is_some()))
                 .then(|| u32::try_from(network.enis.len()).unwrap_or(u32::MAX)),
         };
         let class = *classes.entry(class).or_insert_with(|| network.classes.push(class));
@@ -447,22 +447,13 @@ fn index_members_and_addresses(network: &mut Network<'_>) {
 }
 
 fn balancers<'a>(network: &mut Network<'a>, world: &World<'a>) {
-    for Located { account, region, data } in world.load_balancers {
+    for Located { data, .. } in world.load_balancers {
         if !matches!(data.kind.as_str(), "application" | "network") || network.ids.balancers.contains_key(data.load_balancer_arn.as_str()) {
             continue;
         }
         let vpc = data.vpc_id.as_deref().and_then(|id| network.ids.vpcs.get(id)).copied();
         let listeners_unread = data.listeners.known().is_err().then(|| format!("listeners-missing:{}", data.load_balancer_name).into());
-        let balancer = Balancer {
-            name: &data.load_balancer_name,
-            data,
-            account: account.as_str(),
-            region: region.as_str(),
-            vpc,
-            nodes: Vec::new(),
-            listeners: Vec::new(),
-            listeners_unread,
-        };
+        let balancer = Balancer { name: &data.load_balancer_name, data, vpc, nodes: Vec::new(), listeners: Vec::new(), listeners_unread };
         network.ids.balancers.insert(&data.load_balancer_arn, network.balancers.push(balancer));
     }
     // `ELB app/shop/50dc6c495c0c9188` is the end of `…:loadbalancer/app/shop/50dc6c495c0c9188`.

@@ -19,7 +19,7 @@ pub(crate) fn block_word<'a>(network: &Network<'a>, walk: &Walk<'_, 'a>, step: &
             let rule = rule.map_or_else(|| "*".to_owned(), |number| number.to_string());
             format!("{back}nacl-{}:{}:{rule}", side(egress), acl.id)
         }
-        Hop::Groups { eni, egress } => format!("sg-{}:{}", side(egress), network.enis.get(eni).id),
+        Hop::Groups { eni, egress, .. } => format!("sg-{}:{}", side(egress), network.enis.get(eni).id),
         Hop::Route { subnet, target, detached, .. } => {
             format!("{back}route:{subnet}:{}", if detached { "igw-not-attached" } else { target.word() })
         }
@@ -28,7 +28,6 @@ pub(crate) fn block_word<'a>(network: &Network<'a>, walk: &Walk<'_, 'a>, step: &
         Hop::NatRoute { place, target } => format!("nat-route:{place}:{}", target.word()),
         Hop::CommonPort => "return-nacl:no-common-source-port".to_owned(),
         Hop::Balancing { code, object } => format!("{code}:{object}"),
-        Hop::Listener { protocol, port } => format!("no-listener:{protocol}/{port}"),
         Hop::Unknown => "unknown".to_owned(),
     }
 }

@@ -10,7 +10,7 @@ use crate::set::CidrSet;
 use crate::walk::{Gate, Hop, Ports, Walk, client_ports};
 
 /// How two interfaces are joined, as far as references to groups care.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Joint<'a> {
     /// One subnet: neither ACLs nor routes.
     Subnet,
@@ -25,14 +25,12 @@ pub(crate) enum Joint<'a> {
 }
 
 /// Who is at the far side, for references to groups.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Far<'a> {
     /// Nobody who carries groups: the internet, or an address.
     Addresses,
     /// An interface's groups.
     Groups(Ix<GroupSet<'a>>, Joint<'a>),
-    /// Anybody in the VPC: every reference may match.
-    Anybody,
 }
 
 impl<'a> Network<'a> {
@@ -40,7 +38,7 @@ impl<'a> Network<'a> {
     pub(crate) fn groups_hop(&self, walk: &mut Walk<'_, 'a>, ix: Ix<Eni<'a>>, egress: bool, far: Far<'a>, fixed: Option<&CidrSet>) {
         let eni = self.enis.get(ix);
         let set = self.group_sets.get(eni.groups);
-        let hop = Hop::Groups { eni: ix, egress };
+        let hop = Hop::Groups { eni: ix, egress, far };
         if set.groups.is_empty() {
             let managed =
                 !matches!(eni.data.interface_type.as_deref(), Some("interface" | "efa" | "efa-only" | "branch" | "trunk" | "lambda"));
@@ -91,7 +89,7 @@ impl<'a> Network<'a> {
     }
 
     pub(crate) fn matches(&self, reference: &crate::groups::Reference<'a>, far: Far<'a>) -> bool {
-        let Far::Groups(set, joint) = far else { return matches!(far, Far::Anybody) };
+        let Far::Groups(set, joint) = far else { return false };
         let counts = match joint {
             Joint::Subnet | Joint::Vpc | Joint::Assumed => true,
             Joint::Peering(peering) => {
@@ -151,7 +149,7 @@ impl<'a> Network<'a> {
         let peers = CidrSet::union_of(walk.pieces.iter().map(|piece| &piece.peers));
         let parts = table.split(&peers);
         let mut gates = Vec::new();
-        let mut blocked = None;
+        let refused = walk.witness().map_or(Target::None, |(peer, _)| table.lookup(peer));
         let mut taken = Target::None;
         for (target, addresses) in &parts {
             let (passes, doubt) = match *target {
@@ -166,13 +164,11 @@ impl<'a> Network<'a> {
             if passes || doubt.is_some() {
                 taken = *target;
                 gates.push(Gate::addresses(addresses, doubt));
-            } else {
-                blocked.get_or_insert(*target);
             }
         }
         // What is certain comes first, so that it is what a reader sees.
         gates.sort_by_key(|gate| gate.doubt.is_some());
-        let target = if gates.is_empty() { blocked.unwrap_or(Target::None) } else { taken };
+        let target = if gates.is_empty() { refused } else { taken };
         let hop = Hop::Route { subnet: subnet.id, table: table.id, target, detached: gates.is_empty() && matches!(target, Target::Igw(_)) };
         if gates.is_empty() {
             return walk.block(hop);
@@ -241,7 +237,8 @@ impl<'a> Network<'a> {
     }
 
     /// From an interface to addresses outside; the walk's far side is where it goes. One walk for each kind of way out.
-    pub(crate) fn to_internet<'n>(&'n self, mut walk: Walk<'n, 'a>, ix: Ix<Eni<'a>>) -> Vec<(Target<'a>, Walk<'n, 'a>)> {
+    /// Peerings count only in a summary: nothing on the internet is behind them.
+    pub(crate) fn to_internet<'n>(&'n self, mut walk: Walk<'n, 'a>, ix: Ix<Eni<'a>>, summarized: bool) -> Vec<(Target<'a>, Walk<'n, 'a>)> {
         let eni = self.enis.get(ix);
         let Some(subnet) = self.subnet_or_doubt(&mut walk, eni) else { return vec![(Target::None, walk)] };
         let vpc = self.vpcs.get(subnet.vpc);
@@ -283,6 +280,16 @@ impl<'a> Network<'a> {
                 }
                 Target::Filtered(id) => {
                     walk.check(hop, true, Some(&filtered(id)));
+                    walk.turn();
+                    self.acl_hop(&mut walk, subnet, false, true, None);
+                }
+                Target::Peering(id) if summarized => {
+                    let known = self.ids.peerings.get(id).map(|ix| self.peerings.get(*ix));
+                    match known {
+                        Some(peering) if peering.status == "active" && peering.vpcs.contains(&vpc.id) => walk.pass(hop),
+                        Some(peering) => walk.block(Hop::Peering { id, status: peering.status }),
+                        None => walk.check(hop, true, Some(&Doubt::from(format!("peering-missing:{id}")))),
+                    }
                     walk.turn();
                     self.acl_hop(&mut walk, subnet, false, true, None);
                 }
@@ -397,7 +404,7 @@ impl<'a> Network<'a> {
         let peers = CidrSet::union_of(walk.pieces.iter().map(|piece| &piece.peers));
         let parts = table.split(&peers);
         let mut gates = Vec::new();
-        let mut blocked = None;
+        let refused = walk.witness().map_or(Target::None, |(peer, _)| table.lookup(peer));
         for (target, addresses) in &parts {
             let (passes, doubt) = match *target {
                 Target::Igw(id) => match self.attached(vpc, id) {
@@ -410,11 +417,9 @@ impl<'a> Network<'a> {
             let doubt = doubt.or_else(|| table.doubt(*target).cloned());
             if passes || doubt.is_some() {
                 gates.push(Gate::addresses(addresses, doubt));
-            } else {
-                blocked.get_or_insert(*target);
             }
         }
-        let target = if gates.is_empty() { blocked.unwrap_or(Target::None) } else { Target::Igw("") };
+        let target = if gates.is_empty() { refused } else { Target::Igw("") };
         let hop = Hop::NatRoute { place, target };
         if gates.is_empty() {
             walk.block(hop);

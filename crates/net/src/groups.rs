@@ -53,11 +53,6 @@ impl Rule<'_> {
             Some(_) => None,
         }
     }
-
-    /// The ports that it speaks of, as a set.
-    pub(crate) fn ports(&self, protocol: Protocol) -> PortSet {
-        self.slots(protocol).map_or_else(PortSet::none, |(first, last)| PortSet::range(first, last))
-    }
 }
 
 impl<'a> Group<'a> {

@@ -105,9 +105,9 @@ impl<'a> Network<'a> {
         let target = at.first().map_or(Target::None, |address| table.lookup(address));
         let hop = Hop::Route { subnet: from.id, table: table.id, target, detached: false };
         match self.verdict(table, target, from, to) {
-            Verdict::Passes => walk.pass(hop),
-            Verdict::Doubtful(doubt) => walk.check(hop, true, Some(&doubt)),
-            Verdict::Blocked => walk.block(hop),
+            Verdict::Passes => walk.check_at(hop, true, None, at),
+            Verdict::Doubtful(doubt) => walk.check_at(hop, true, Some(doubt), at),
+            Verdict::Blocked => walk.check_at(hop, false, None, at),
             Verdict::Peering { id, status } => walk.block(Hop::Peering { id, status }),
         }
     }
@@ -120,21 +120,18 @@ impl<'a> Network<'a> {
         let peers = CidrSet::union_of(walk.pieces.iter().map(|piece| &piece.peers));
         let parts = table.split(&peers);
         let mut gates = Vec::new();
-        let mut blocked = None;
+        let refused = walk.witness().map_or(Target::None, |(peer, _)| table.lookup(peer));
         let mut passed = Target::None;
         for (target, addresses) in &parts {
             match self.verdict(table, *target, from, to) {
                 Verdict::Passes => gates.push(Gate::addresses(addresses, None)),
                 Verdict::Doubtful(doubt) => gates.push(Gate::addresses(addresses, Some(doubt))),
-                Verdict::Blocked | Verdict::Peering { .. } => {
-                    blocked.get_or_insert(*target);
-                    continue;
-                }
+                Verdict::Blocked | Verdict::Peering { .. } => continue,
             }
             passed = *target;
         }
         gates.sort_by_key(|gate| gate.doubt.is_some());
-        let target = if gates.is_empty() { blocked.unwrap_or(Target::None) } else { passed };
+        let target = if gates.is_empty() { refused } else { passed };
         let hop = Hop::Route { subnet: from.id, table: table.id, target, detached: false };
         if gates.is_empty() {
             walk.block(hop);

@@ -156,16 +156,27 @@ impl Flow {
             return vec!["all".to_owned()];
         }
         let mut words = Vec::new();
+        // Whole types come in runs: `9-255`.
+        let mut run: Option<(u16, u16)> = None;
+        let word = |(first, last): (u16, u16)| if first == last { first.to_string() } else { format!("{first}-{last}") };
         for &(first, last) in self.ports.ranges() {
             for kind in (first >> 8)..=(last >> 8) {
-                let (from, to) = (first.max(kind << 8) & 255, last.min(kind << 8 | 255) & 255);
-                words.push(match (from, to) {
-                    (0, 255) => kind.to_string(),
-                    (from, to) if from == to => format!("{kind}/{from}"),
-                    (from, to) => format!("{kind}/{from}-{to}"),
-                });
+                let codes = (first.max(kind << 8) & 255, last.min(kind << 8 | 255) & 255);
+                if codes == (0, 255) {
+                    run = match run {
+                        Some((from, to)) if to + 1 == kind => Some((from, kind)),
+                        before => {
+                            words.extend(before.map(word));
+                            Some((kind, kind))
+                        }
+                    };
+                    continue;
+                }
+                words.extend(run.take().map(word));
+                words.push(format!("{kind}/{}", word(codes)));
             }
         }
+        words.extend(run.map(word));
         words
     }
 }

@@ -30,7 +30,8 @@ fn slots(question: &Question, protocol: Protocol) -> PortSet {
 
 /// What a question's ends turn out to be.
 pub(crate) enum Ends<'a> {
-    Inward(CidrSet, Ix<Eni<'a>>),
+    /// From addresses; whether some may be inside.
+    Inward(CidrSet, Ix<Eni<'a>>, bool),
     Outward(Ix<Eni<'a>>, CidrSet),
     Between(Ix<Eni<'a>>, Ix<Eni<'a>>),
 }
@@ -64,7 +65,7 @@ impl<'a> Network<'a> {
         };
         match (&question.from, &question.to) {
             (Endpoint::Interface(from), Endpoint::Interface(to)) => Ok(Ends::Between(find(from)?, find(to)?)),
-            (from, Endpoint::Interface(to)) => Ok(Ends::Inward(addresses(from), find(to)?)),
+            (from, Endpoint::Interface(to)) => Ok(Ends::Inward(addresses(from), find(to)?, matches!(from, Endpoint::Block(_)))),
             (Endpoint::Interface(from), to) => Ok(Ends::Outward(find(from)?, addresses(to))),
             _ => Err(Box::new(Answer::unknown("no-interface".to_owned()))),
         }
@@ -73,7 +74,7 @@ impl<'a> Network<'a> {
     /// All paths that a question asks about.
     pub(crate) fn outcomes(&self, question: &Question, ends: &Ends<'a>, traced: bool) -> Vec<Outcome<'_, 'a>> {
         let mut out = Vec::new();
-        for family in Family::BOTH.into_iter().filter(|family| question.family.is_none_or(|wanted| wanted == *family)) {
+        for family in self.families(question, ends) {
             for protocol in self.protocols(question, ends).into_iter().filter(|protocol| protocol.runs_over(family)) {
                 let ports = slots(question, protocol);
                 if question.via != Some(Via::Lb) {
@@ -82,7 +83,7 @@ impl<'a> Network<'a> {
                 }
                 if question.via != Some(Via::Direct) && protocol.has_ports() {
                     let (client, target) = match ends {
-                        Ends::Inward(peers, target) => (Client::Internet(peers), *target),
+                        Ends::Inward(peers, target, _) => (Client::Internet(peers), *target),
                         Ends::Between(client, target) => (Client::Interface(*client), *target),
                         Ends::Outward(..) => continue,
                     };
@@ -94,6 +95,24 @@ impl<'a> Network<'a> {
         out
     }
 
+    /// The families to look at: the one in question, or those that all interfaces have addresses of.
+    fn families(&self, question: &Question, ends: &Ends<'a>) -> Vec<Family> {
+        if let Some(family) = question.family {
+            return vec![family];
+        }
+        let both = match ends {
+            Ends::Inward(_, eni, _) | Ends::Outward(eni, _) => [*eni, *eni],
+            Ends::Between(a, b) => [*a, *b],
+        };
+        // Through a load balancer a client of one family may reach a target of the other.
+        let balanced = question.via != Some(Via::Direct)
+            && !matches!(ends, Ends::Outward(..))
+            && both.iter().any(|eni| self.targeted.contains_key(eni));
+        let has = |family: &Family| balanced || both.iter().all(|eni| !self.addresses_in(*eni, *family).is_empty());
+        let families: Vec<Family> = Family::BOTH.into_iter().filter(has).collect();
+        if families.is_empty() { Family::BOTH.to_vec() } else { families }
+    }
+
     /// The protocols to look at: the one in question, or all that can differ.
     fn protocols(&self, question: &Question, ends: &Ends<'a>) -> Vec<Protocol> {
         if let Some(protocol) = question.protocol {
@@ -101,7 +120,7 @@ impl<'a> Network<'a> {
         }
         let mut protocols = vec![Protocol::TCP, Protocol::UDP, Protocol::ICMP, Protocol::ICMPV6, Protocol::OTHER];
         let both = match ends {
-            Ends::Inward(_, eni) | Ends::Outward(eni, _) => [*eni, *eni],
+            Ends::Inward(_, eni, _) | Ends::Outward(eni, _) => [*eni, *eni],
             Ends::Between(a, b) => [*a, *b],
         };
         for eni in both {
@@ -121,12 +140,12 @@ impl<'a> Network<'a> {
     /// The paths without a load balancer.
     fn direct(&self, ends: &Ends<'a>, protocol: Protocol, family: Family, ports: &PortSet, traced: bool) -> Vec<Walk<'_, 'a>> {
         match ends {
-            Ends::Inward(peers, target) => {
+            Ends::Inward(peers, target, may_be_inside) => {
                 let peers = peers.of_family(family);
                 if peers.is_empty() {
                     return Vec::new();
                 }
-                let inside = self.inside_of(*target, &peers);
+                let inside = if *may_be_inside { self.inside_of(*target, &peers) } else { CidrSet::none() };
                 let outside = peers.minus(&inside);
                 let mut walks = Vec::new();
                 if !outside.is_empty() {
@@ -147,7 +166,7 @@ impl<'a> Network<'a> {
                     return Vec::new();
                 }
                 let walk = Walk::new(self, protocol, family, peers, ports.clone(), client_ports(false)).traced(traced);
-                self.to_internet(walk, *source).into_iter().map(|(_, walk)| walk).collect()
+                self.to_internet(walk, *source, false).into_iter().map(|(_, walk)| walk).collect()
             }
             Ends::Between(source, target) => self.between(*source, *target, protocol, family, ports, traced),
         }
@@ -179,7 +198,6 @@ impl<'a> Network<'a> {
     /// The addresses of a set that are taken to be inside the VPC of an interface or behind its peerings: those that are
     /// not globally routed, and its own.
     fn inside_of(&self, target: Ix<Eni<'a>>, peers: &CidrSet) -> CidrSet {
-        // A single public address that a question calls the internet's comes from there.
         let local = self.vpc_of(self.enis.get(target)).map(|vpc| peers.intersect(&vpc.local)).unwrap_or_default();
         peers.minus(&CidrSet::internet()).union(&local)
     }
@@ -196,7 +214,7 @@ impl<'a> Network<'a> {
 
     fn no_path(&self, question: &Question, ends: &Ends<'a>) -> Answer {
         let target = match ends {
-            Ends::Inward(_, target) | Ends::Between(_, target) => *target,
+            Ends::Inward(_, target, _) | Ends::Between(_, target) => *target,
             Ends::Outward(source, _) => *source,
         };
         let eni = self.enis.get(target);

@@ -3,6 +3,7 @@
 use crate::acl::{Acl, Product};
 use crate::address::Family;
 use crate::arena::Ix;
+use crate::direct::Far;
 use crate::network::{Eni, Network};
 use crate::protocol::Protocol;
 use crate::routes::{Doubt, Target};
@@ -39,7 +40,7 @@ pub(crate) enum Hop<'a> {
     /// A subnet's network ACL.
     Acl { acl: Ix<Acl<'a>>, egress: bool },
     /// The groups of an interface.
-    Groups { eni: Ix<Eni<'a>>, egress: bool },
+    Groups { eni: Ix<Eni<'a>>, egress: bool, far: Far<'a> },
     /// The route table of a subnet.
     Route { subnet: &'a str, table: &'a str, target: Target<'a>, detached: bool },
     /// A peering connection and its status.
@@ -52,8 +53,6 @@ pub(crate) enum Hop<'a> {
     CommonPort,
     /// Something about a load balancer: code and object.
     Balancing { code: &'static str, object: &'a str },
-    /// A listener's port.
-    Listener { protocol: Protocol, port: u16 },
     /// Something that could not be read, or that is not modelled.
     Unknown,
 }
@@ -187,7 +186,8 @@ impl<'n, 'a> Walk<'n, 'a> {
         self
     }
 
-    fn witness(&self) -> Option<(u128, u16)> {
+    /// An address and a slot of what is on its way.
+    pub(crate) fn witness(&self) -> Option<(u128, u16)> {
         let piece = self.pieces.first()?;
         Some((piece.peers.first()?, self.rewritten.or(piece.ports.first())?))
     }
@@ -203,7 +203,8 @@ impl<'n, 'a> Walk<'n, 'a> {
     /// A hop that lets everything pass, for the record.
     pub(crate) fn pass(&mut self, hop: Hop<'a>) {
         if !self.pieces.is_empty() {
-            self.note(hop, false, None);
+            let witness = self.witness();
+            self.note(hop, false, witness);
         }
     }
 
@@ -232,6 +233,13 @@ impl<'n, 'a> Walk<'n, 'a> {
             None if passes => self.pass(hop),
             None => self.block(hop),
         }
+    }
+
+    /// Passes, or blocks, or doubts, because of an address that is not the far side's.
+    pub(crate) fn check_at(&mut self, hop: Hop<'a>, passes: bool, doubt: Option<Doubt>, at: &CidrSet) {
+        let gate = Gate { peers: None, ports: Ports::All, doubt };
+        let gates = std::slice::from_ref(&gate);
+        self.filter(hop, if passes || gate.doubt.is_some() { gates } else { &[] }, Some(at));
     }
 
     /// Forward: keeps what some gate lets pass. With `fixed`, gates look at those addresses and not at the far side's.
@@ -360,10 +368,12 @@ impl<'n, 'a> Walk<'n, 'a> {
     /// The walk of those packets alone whose far side is in a set.
     pub(crate) fn restricted(&self, peers: &CidrSet) -> Self {
         let mut walk = self.clone();
-        walk.pieces.retain_mut(|piece| {
-            piece.peers = piece.peers.intersect(peers);
-            !piece.peers.is_empty()
-        });
+        for pieces in [&mut walk.pieces, &mut walk.done] {
+            pieces.retain_mut(|piece| {
+                piece.peers = piece.peers.intersect(peers);
+                !piece.peers.is_empty()
+            });
+        }
         walk
     }
 
