@@ -146,6 +146,8 @@ mod ecs_task_definition_root_user;
 mod ecs_task_definition_secret_in_command;
 #[path = "runtime/ecs_task_definition_sensitive_host_path_mount.rs"]
 mod ecs_task_definition_sensitive_host_path_mount;
+#[path = "data_secrets/ecs_task_definition_whole_secret_injected.rs"]
+mod ecs_task_definition_whole_secret_injected;
 #[path = "runtime/ecs_task_definition_writable_root_filesystem.rs"]
 mod ecs_task_definition_writable_root_filesystem;
 #[path = "host_patching/ecs_task_fargate_not_refreshed.rs"]
@@ -154,6 +156,8 @@ mod ecs_task_fargate_not_refreshed;
 mod ecs_task_fargate_storage_key_stale;
 #[path = "image/ecs_task_image_digest_drift.rs"]
 mod ecs_task_image_digest_drift;
+#[path = "identity/ecs_task_imds_reachable.rs"]
+mod ecs_task_imds_reachable;
 #[path = "network/ecs_task_public_ip.rs"]
 mod ecs_task_public_ip;
 #[path = "runtime/ecs_task_runtime_override.rs"]
@@ -311,10 +315,12 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_definition_root_user::CHECK,
     &ecs_task_definition_secret_in_command::CHECK,
     &ecs_task_definition_sensitive_host_path_mount::CHECK,
+    &ecs_task_definition_whole_secret_injected::CHECK,
     &ecs_task_definition_writable_root_filesystem::CHECK,
     &ecs_task_fargate_not_refreshed::CHECK,
     &ecs_task_fargate_storage_key_stale::CHECK,
     &ecs_task_image_digest_drift::CHECK,
+    &ecs_task_imds_reachable::CHECK,
     &ecs_task_public_ip::CHECK,
     &ecs_task_runtime_override::CHECK,
     &efs_container_volume_unencrypted::CHECK,

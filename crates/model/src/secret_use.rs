@@ -50,6 +50,13 @@ impl<'a> SecretUse<'a> {
         Some(end.and_then(|end| self.value_from.get(..end)).unwrap_or(self.value_from))
     }
 
+    /// The key of the JSON document in the secret whose value alone is taken; `None` for the whole secret.
+    pub fn json_key(&self) -> Option<&'a str> {
+        self.secret()?;
+        // Behind the ARN: `:json-key:version-stage:version-id`.
+        self.value_from.split(':').nth(7).filter(|key| !key.is_empty())
+    }
+
     /// The parameter that it names, by ARN or name.
     pub fn parameter(&self) -> Option<&'a str> {
         if self.is_registry {
@@ -82,6 +89,8 @@ mod tests {
             "repositoryCredentials": {"credentialsParameter": "hub"},
         }]}))
         .unwrap();
+        let keys: Vec<_> = definition.secret_uses().filter_map(|one| one.json_key()).collect();
+        assert_eq!(keys, ["password"]);
         let uses: Vec<_> = definition.secret_uses().map(|one| (one.name, one.secret(), one.parameter())).collect();
         assert_eq!(
             uses,
