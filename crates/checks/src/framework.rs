@@ -46,6 +46,9 @@ const FSBP: &[(&str, &str)] = &[
     ("EC2.7", "EBS encryption by default is on"),
     ("EC2.8", "Instances require version 2 of the instance metadata service"),
     ("EC2.9", "Instances have no public IPv4 address"),
+    ("EC2.13", "Security groups let nobody in on port 22 from every address"),
+    ("EC2.18", "Security groups let everybody in on authorized ports only"),
+    ("EC2.19", "Security groups do not open ports with high risk to everybody"),
     ("EC2.25", "Launch templates give network interfaces no public IP address"),
     ("EC2.170", "Launch templates require version 2 of the instance metadata service"),
     ("ECR.1", "Private repositories have image scanning configured"),
@@ -97,11 +100,13 @@ const FSBP: &[(&str, &str)] = &[
     ("EFS.3", "Access points enforce a root directory"),
     ("EFS.4", "Access points enforce a user"),
     ("EFS.8", "File systems are encrypted at rest"),
+    ("RDS.2", "Database instances are not publicly accessible"),
     ("S3.8", "Buckets block public access"),
 ];
 
 const CIS_AWS: &[(&str, &str)] = &[
     ("3.0.0/2.2.1", "EBS volumes are encrypted by default in every Region"),
+    ("3.0.0/2.3.3", "Database instances are not publicly accessible"),
     ("3.0.0/2.4.1", "File systems are encrypted at rest"),
     ("3.0.0/3.1", "A trail records management events of all Regions"),
     ("3.0.0/3.2", "Trails validate their log files"),
@@ -110,6 +115,7 @@ const CIS_AWS: &[(&str, &str)] = &[
     ("3.0.0/3.7", "Flow logs are on in every VPC"),
     ("3.0.0/4.7", "Disabling and deletion of customer managed keys raise an alarm"),
     ("3.0.0/5.6", "Instances allow only version 2 of the instance metadata service"),
+    ("5.0.0/2.2.3", "Database instances are not publicly accessible"),
     ("5.0.0/2.3.1", "File systems are encrypted at rest"),
     ("5.0.0/3.1", "A trail records management events of all Regions"),
     ("5.0.0/3.2", "Trails validate their log files"),
@@ -211,8 +217,10 @@ const NIST: &[(&str, &str)] = &[
 ];
 
 const PCI_DSS: &[(&str, &str)] = &[
+    ("1.2.5", "Services, protocols and ports are identified, approved and needed"),
     ("1.3.1", "Traffic into the cardholder data environment is restricted to what is needed"),
     ("1.3.2", "Traffic out of the cardholder data environment is restricted to what is needed"),
+    ("1.4.1", "Network security controls stand between trusted and untrusted networks"),
     ("1.4.4", "Systems that store cardholder data cannot be reached directly from untrusted networks"),
     ("1.4.5", "Internal addresses and routes are disclosed to authorized parties only"),
     ("2.2.6", "Security parameters of systems are set to prevent misuse"),

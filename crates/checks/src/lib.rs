@@ -7,6 +7,7 @@ mod framework;
 mod fronts;
 mod hosts;
 mod images;
+mod ingress;
 #[cfg(test)]
 mod laws;
 mod matrix;

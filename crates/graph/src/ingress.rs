@@ -34,6 +34,25 @@ impl Opening {
         self.protocol == "-1" || self.protocol == "tcp" && self.ports.is_some_and(|(first, last)| (first..=last).contains(&port))
     }
 
+    /// Whether a rule has a part in it: it names addresses, and its ports are among these.
+    pub fn is_by(&self, rule: &IpPermission) -> bool {
+        let named = match self.family {
+            Family::V4 => !rule.ip_ranges.is_empty(),
+            Family::V6 => !rule.ipv6_ranges.is_empty(),
+        };
+        let all = number(&rule.ip_protocol).is_none();
+        let shared = match self.ports {
+            _ if all => true,
+            Some((first, last)) => {
+                let (from, to) = ports(rule);
+                from <= u32::from(last) && u32::from(first) <= to
+            }
+            None => true,
+        };
+        let same = all || self.protocol != "-1" && number(&rule.ip_protocol) == number(&self.protocol);
+        (named || !rule.prefix_list_ids.is_empty()) && same && shared
+    }
+
     /// Whether it admits TCP connections or UDP datagrams to a port.
     pub fn admits_port(&self, port: u16) -> bool {
         self.protocol == "-1" || self.ports.is_some_and(|(first, last)| (first..=last).contains(&port))
@@ -388,8 +407,8 @@ mod tests {
             ..ports("tcp", 22, 22, "0.0.0.0/1")
         };
         let entry = |cidr: &str| PrefixListEntry { cidr: Some(cidr.to_owned()), description: None };
-        assert_eq!(openings(&[listed.clone()], Some(Seen::Known(vec![entry("128.0.0.0/1")]))).open.len(), 1);
-        assert!(openings(&[listed.clone()], Some(Seen::Known(vec![entry("10.0.0.0/8")]))).open.is_empty());
+        assert_eq!(openings(std::slice::from_ref(&listed), Some(Seen::Known(vec![entry("128.0.0.0/1")]))).open.len(), 1);
+        assert!(openings(std::slice::from_ref(&listed), Some(Seen::Known(vec![entry("10.0.0.0/8")]))).open.is_empty());
         let unread = openings(&[listed], Some(gap("ec2:GetManagedPrefixListEntries").into()));
         assert!(unread.open.is_empty());
         assert_eq!(unread.unread.unwrap().gap.operation, "ec2:GetManagedPrefixListEntries");
