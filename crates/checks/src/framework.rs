@@ -48,6 +48,7 @@ const FSBP: &[(&str, &str)] = &[
     ("EC2.9", "Instances have no public IPv4 address"),
     ("EC2.13", "Security groups do not let the internet in to port 22"),
     ("EC2.14", "Security groups do not let the internet in to port 3389"),
+    ("EC2.18", "Security groups let everybody in on authorized ports only"),
     ("EC2.19", "Security groups do not let everybody in to ports with high risk"),
     ("EC2.25", "Launch templates give network interfaces no public IP address"),
     ("EC2.53", "Security groups do not let 0.0.0.0/0 in to ports of remote administration"),
@@ -102,11 +103,13 @@ const FSBP: &[(&str, &str)] = &[
     ("EFS.3", "Access points enforce a root directory"),
     ("EFS.4", "Access points enforce a user"),
     ("EFS.8", "File systems are encrypted at rest"),
+    ("RDS.2", "Database instances are not publicly accessible"),
     ("S3.8", "Buckets block public access"),
 ];
 
 const CIS_AWS: &[(&str, &str)] = &[
     ("3.0.0/2.2.1", "EBS volumes are encrypted by default in every Region"),
+    ("3.0.0/2.3.3", "Database instances are not publicly accessible"),
     ("3.0.0/2.4.1", "File systems are encrypted at rest"),
     ("3.0.0/3.1", "A trail records management events of all Regions"),
     ("3.0.0/3.2", "Trails validate their log files"),
@@ -117,6 +120,7 @@ const CIS_AWS: &[(&str, &str)] = &[
     ("3.0.0/5.2", "Security groups do not let 0.0.0.0/0 in to ports of remote administration"),
     ("3.0.0/5.3", "Security groups do not let ::/0 in to ports of remote administration"),
     ("3.0.0/5.6", "Instances allow only version 2 of the instance metadata service"),
+    ("5.0.0/2.2.3", "Database instances are not publicly accessible"),
     ("5.0.0/2.3.1", "File systems are encrypted at rest"),
     ("5.0.0/3.1", "A trail records management events of all Regions"),
     ("5.0.0/3.2", "Trails validate their log files"),
@@ -225,6 +229,7 @@ const PCI_DSS: &[(&str, &str)] = &[
     ("1.2.6", "Insecure services, protocols and ports are secured by other means"),
     ("1.3.1", "Traffic into the cardholder data environment is restricted to what is needed"),
     ("1.3.2", "Traffic out of the cardholder data environment is restricted to what is needed"),
+    ("1.4.1", "Network security controls stand between trusted and untrusted networks"),
     ("1.4.4", "Systems that store cardholder data cannot be reached directly from untrusted networks"),
     ("1.4.5", "Internal addresses and routes are disclosed to authorized parties only"),
     ("2.2.6", "Security parameters of systems are set to prevent misuse"),

@@ -8,6 +8,7 @@ mod framework;
 mod fronts;
 mod hosts;
 mod images;
+mod ingress;
 #[cfg(test)]
 mod laws;
 mod matrix;

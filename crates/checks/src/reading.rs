@@ -1,7 +1,7 @@
 //! Readings of resources that several checks share.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use plimsoll_graph::{ContainerLogGroup, Estate, Link, Node, NodeKind, Place, Trigger, Unknown};
@@ -9,6 +9,7 @@ use plimsoll_model::aws::ec2::{Instance, IpPermission};
 use plimsoll_model::aws::ecs::{
     ContainerDefinition, ContainerInstance, ContainerOverride, MountPoint, Screened, Task, TaskDefinition, Volume,
 };
+use plimsoll_model::aws::elasticfilesystem::FileSystem;
 use plimsoll_model::aws::kms::Key;
 use plimsoll_model::aws::logs::LogGroup;
 use plimsoll_model::policy::Statement;
@@ -393,7 +394,8 @@ pub(crate) fn instance_of(host: Node<'_, ContainerInstance>) -> Result<Option<No
     Ok(host.instance().exists()?.filter(|instance| !has_ended(instance.data())))
 }
 
-fn has_ended(instance: &Instance) -> bool {
+/// Whether an instance runs no more.
+pub(crate) fn has_ended(instance: &Instance) -> bool {
     let state = instance.state.as_ref().and_then(|state| state.name.as_deref());
     matches!(state, Some("shutting-down" | "terminated"))
 }
@@ -421,6 +423,38 @@ pub(crate) fn each_host_instance<'e>(estate: &'e Estate<'e>, verdicts: &mut Verd
 pub(crate) fn each_place<'e, T: Resource>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>, judge: impl Fn(Place<'e>) -> Judgement) {
     for &place in estate.container_places() {
         verdicts.judge_place::<T>(place, judge(place));
+    }
+}
+
+/// Takes each file system that a task definition in scope mounts, once. One that could not be read is unknown.
+pub(crate) fn each_mounted_file_system<'e>(
+    estate: &'e Estate<'e>,
+    verdicts: &mut Verdicts<'e>,
+    take: impl Fn(Node<'e, FileSystem>, &mut Verdicts<'e>),
+) {
+    let mut seen = BTreeSet::new();
+    for definition in estate.definitions_in_scope() {
+        for mounted in definition.data().volumes.iter().filter_map(|volume| volume.efs_volume_configuration.as_ref()) {
+            if !seen.insert((definition.account(), definition.region(), mounted.file_system_id.as_str())) {
+                continue;
+            }
+            match definition.file_system(mounted) {
+                Link::Found(files) => take(files, verdicts),
+                Link::Missing(missing) if missing.is_not_found() => {}
+                missing @ Link::Missing(_) => {
+                    let unread = FileSystem { file_system_id: mounted.file_system_id.clone(), ..FileSystem::default() };
+                    let resource = ResourceRef {
+                        arn: unread.arn(definition.account(), definition.region()).into_owned(),
+                        kind: FileSystem::TYPE.into(),
+                        account: definition.account().clone(),
+                        region: definition.region().clone(),
+                        name: unread.file_system_id,
+                        tags: BTreeMap::new(),
+                    };
+                    verdicts.judge_reference(resource, missing.known().map(|_| Verdict::Pass));
+                }
+            }
+        }
     }
 }
 

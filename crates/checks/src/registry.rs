@@ -66,6 +66,10 @@ mod ecs_cluster_fargate_storage_key_policy_incomplete;
 mod ecs_cluster_fargate_storage_key_unsupported;
 #[path = "data_secrets/ecs_cluster_fargate_storage_no_cmk.rs"]
 mod ecs_cluster_fargate_storage_no_cmk;
+#[path = "network/ecs_cluster_mixed_isolation_workloads.rs"]
+mod ecs_cluster_mixed_isolation_workloads;
+#[path = "network/ecs_cluster_strict_isolation_shared_vpc.rs"]
+mod ecs_cluster_strict_isolation_shared_vpc;
 #[path = "host_patching/ecs_container_instance_agent_disconnected.rs"]
 mod ecs_container_instance_agent_disconnected;
 #[path = "host_patching/ecs_container_instance_agent_outdated.rs"]
@@ -162,6 +166,8 @@ mod ecs_task_imds_reachable;
 mod ecs_task_public_ip;
 #[path = "runtime/ecs_task_runtime_override.rs"]
 mod ecs_task_runtime_override;
+#[path = "network/efs_container_volume_open_to_subnet.rs"]
+mod efs_container_volume_open_to_subnet;
 #[path = "data_secrets/efs_container_volume_unencrypted.rs"]
 mod efs_container_volume_unencrypted;
 #[path = "identity/eks_cluster_admin_granted_widely.rs"]
@@ -180,6 +186,8 @@ mod eks_cluster_version_unsupported;
 mod eks_network_policy_engine_missing;
 #[path = "host_patching/eks_nodegroup_outdated.rs"]
 mod eks_nodegroup_outdated;
+#[path = "network/eks_nodegroup_ssh_open.rs"]
+mod eks_nodegroup_ssh_open;
 #[path = "platform_audit/elb_access_logs_disabled.rs"]
 mod elb_access_logs_disabled;
 #[path = "network/elb_container_frontend_without_waf.rs"]
@@ -224,6 +232,8 @@ mod kms_key_rotation_disabled;
 mod logs_container_group_no_cmk;
 #[path = "platform_audit/logs_container_group_retention_short.rs"]
 mod logs_container_group_retention_short;
+#[path = "network/rds_database_open_beyond_services.rs"]
+mod rds_database_open_beyond_services;
 #[path = "data_secrets/secretsmanager_secret_no_cmk.rs"]
 mod secretsmanager_secret_no_cmk;
 #[path = "data_secrets/secretsmanager_secret_rotation_off.rs"]
@@ -240,6 +250,8 @@ mod vpc_flow_logs_incomplete;
 mod vpc_flow_logs_task_eni_uncovered;
 #[path = "network/vpc_flow_logs_without_container_fields.rs"]
 mod vpc_flow_logs_without_container_fields;
+#[path = "network/vpc_security_group_open_to_world.rs"]
+mod vpc_security_group_open_to_world;
 
 /// Every check, by id.
 pub const CHECKS: &[&Check] = &[
@@ -275,6 +287,8 @@ pub const CHECKS: &[&Check] = &[
     &ecs_cluster_fargate_storage_key_policy_incomplete::CHECK,
     &ecs_cluster_fargate_storage_key_unsupported::CHECK,
     &ecs_cluster_fargate_storage_no_cmk::CHECK,
+    &ecs_cluster_mixed_isolation_workloads::CHECK,
+    &ecs_cluster_strict_isolation_shared_vpc::CHECK,
     &ecs_container_instance_agent_disconnected::CHECK,
     &ecs_container_instance_agent_outdated::CHECK,
     &ecs_container_instance_ami_outdated::CHECK,
@@ -323,6 +337,7 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_imds_reachable::CHECK,
     &ecs_task_public_ip::CHECK,
     &ecs_task_runtime_override::CHECK,
+    &efs_container_volume_open_to_subnet::CHECK,
     &efs_container_volume_unencrypted::CHECK,
     &eks_cluster_admin_granted_widely::CHECK,
     &eks_cluster_control_plane_logs_incomplete::CHECK,
@@ -332,6 +347,7 @@ pub const CHECKS: &[&Check] = &[
     &eks_cluster_version_unsupported::CHECK,
     &eks_network_policy_engine_missing::CHECK,
     &eks_nodegroup_outdated::CHECK,
+    &eks_nodegroup_ssh_open::CHECK,
     &elb_access_logs_disabled::CHECK,
     &elb_container_frontend_without_waf::CHECK,
     &elb_listener_plaintext::CHECK,
@@ -354,6 +370,7 @@ pub const CHECKS: &[&Check] = &[
     &kms_key_rotation_disabled::CHECK,
     &logs_container_group_no_cmk::CHECK,
     &logs_container_group_retention_short::CHECK,
+    &rds_database_open_beyond_services::CHECK,
     &secretsmanager_secret_no_cmk::CHECK,
     &secretsmanager_secret_rotation_off::CHECK,
     &vpc_container_egress_uninspected::CHECK,
@@ -362,4 +379,5 @@ pub const CHECKS: &[&Check] = &[
     &vpc_flow_logs_incomplete::CHECK,
     &vpc_flow_logs_task_eni_uncovered::CHECK,
     &vpc_flow_logs_without_container_fields::CHECK,
+    &vpc_security_group_open_to_world::CHECK,
 ];

@@ -91,7 +91,7 @@ pub(crate) async fn collect(api: &Api, wire: &Wire, inventory: &Inventory) -> In
     found
 }
 
-/// The VPCs of tasks, services and hosts, as their subnets and interfaces tell.
+/// The VPCs of tasks, services and hosts, as their subnets and interfaces tell, and of EKS clusters.
 fn vpcs(inventory: &Inventory) -> BTreeSet<&str> {
     let services = inventory.services.iter().filter_map(|service| service.data.network_configuration.as_ref());
     let services = services.filter_map(|network| network.awsvpc_configuration.as_ref()).flat_map(|network| &network.subnets);
@@ -100,5 +100,6 @@ fn vpcs(inventory: &Inventory) -> BTreeSet<&str> {
     let subnets: BTreeSet<&str> = services.chain(tasks).map(String::as_str).collect();
     let of_subnets = inventory.subnets.iter().filter(|subnet| subnets.contains(subnet.data.subnet_id.as_str()));
     let hosts = inventory.instances.iter().filter_map(|instance| instance.data.vpc_id.as_deref());
-    of_subnets.map(|subnet| subnet.data.vpc_id.as_str()).chain(hosts).collect()
+    let kubernetes = inventory.eks_clusters.iter().filter_map(|cluster| cluster.data.resources_vpc_config.as_ref()?.vpc_id.as_deref());
+    of_subnets.map(|subnet| subnet.data.vpc_id.as_str()).chain(hosts).chain(kubernetes).collect()
 }

@@ -71,6 +71,11 @@ impl Estate<'_> {
         self.link(account, region, id)
     }
 
+    /// An Auto Scaling group by name.
+    pub fn auto_scaling_group(&self, account: &AccountId, region: &Region, name: &str) -> Link<'_, AutoScalingGroup> {
+        self.named(&self.relations.fleet.groups, account, region, name)
+    }
+
     /// A public parameter of AWS by name.
     pub fn public_parameter(&self, account: &AccountId, region: &Region, name: &str) -> Link<'_, PublicParameter> {
         self.named(&self.relations.fleet.public_parameters, account, region, name)

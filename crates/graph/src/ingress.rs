@@ -41,6 +41,25 @@ impl OpenPorts {
         self.protocol == "-1" || self.protocol == protocol && self.ports.is_some_and(overlaps)
     }
 
+    /// Whether a rule has a part in it: it names addresses, and its ports are among these.
+    pub fn is_by(&self, rule: &IpPermission) -> bool {
+        let named = match self.family {
+            Family::V4 => !rule.ip_ranges.is_empty(),
+            Family::V6 => !rule.ipv6_ranges.is_empty(),
+        };
+        let all = number(&rule.ip_protocol).is_none();
+        let shared = match self.ports {
+            _ if all => true,
+            Some((first, last)) => {
+                let (from, to) = ports(rule);
+                from <= u32::from(last) && u32::from(first) <= to
+            }
+            None => true,
+        };
+        let same = all || self.protocol != "-1" && number(&rule.ip_protocol) == number(&self.protocol);
+        (named || !rule.prefix_list_ids.is_empty()) && same && shared
+    }
+
     /// Whether it admits TCP connections or UDP datagrams to a port.
     pub fn admits_port(&self, port: u16) -> bool {
         self.protocol == "-1" || self.ports.is_some_and(|(first, last)| (first..=last).contains(&port))

@@ -136,6 +136,11 @@ impl Estate<'_> {
         self.link(account, region, id)
     }
 
+    /// A managed prefix list by id.
+    pub fn prefix_list(&self, account: &AccountId, region: &Region, id: &str) -> Link<'_, ManagedPrefixList> {
+        self.link(account, region, id)
+    }
+
     /// A subnet by id.
     pub fn subnet(&self, account: &AccountId, region: &Region, id: &str) -> Link<'_, Subnet> {
         self.link(account, region, id)

@@ -1,16 +1,13 @@
 //! Reads the encryption of each file system that a task definition in scope mounts. Yields one verdict per file system; a failure
 //! names the definitions.
 
-use std::collections::BTreeSet;
-
-use plimsoll_graph::{Estate, Link, Missing, Node};
+use plimsoll_graph::Node;
 use plimsoll_model::aws::elasticfilesystem::FileSystem;
-use plimsoll_model::{Resource, ResourceRef, Severity};
+use plimsoll_model::{Resource, Severity};
 use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, cis_aws, fail, fsbp, nist, pci};
-use crate::engine::Verdicts;
-use crate::reading::{listed, undecided};
+use crate::reading::{each_mounted_file_system, listed, undecided};
 
 pub(crate) const CHECK: Check = Check {
     id: "efs-container-volume-unencrypted",
@@ -41,35 +38,8 @@ pub(crate) const CHECK: Check = Check {
         text: "Create an encrypted file system and move the data; encryption cannot be turned on later.",
         cli: "aws efs create-file-system --encrypted --kms-key-id KEY",
     },
-    evaluate,
+    evaluate: |estate, verdicts| each_mounted_file_system(estate, verdicts, |files, verdicts| verdicts.judge(files, judge(files))),
 };
-
-fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
-    let mut seen = BTreeSet::new();
-    for definition in estate.definitions_in_scope() {
-        for mounted in definition.data().volumes.iter().filter_map(|volume| volume.efs_volume_configuration.as_ref()) {
-            if !seen.insert((definition.account(), definition.region(), mounted.file_system_id.as_str())) {
-                continue;
-            }
-            match definition.file_system(mounted) {
-                Link::Found(files) => verdicts.judge(files, judge(files)),
-                Link::Missing(Missing::NotFound { .. }) => {}
-                missing @ Link::Missing(_) => {
-                    let unread = FileSystem { file_system_id: mounted.file_system_id.clone(), ..FileSystem::default() };
-                    let resource = ResourceRef {
-                        arn: unread.arn(definition.account(), definition.region()).into_owned(),
-                        kind: FileSystem::TYPE.into(),
-                        account: definition.account().clone(),
-                        region: definition.region().clone(),
-                        name: unread.file_system_id,
-                        tags: std::collections::BTreeMap::new(),
-                    };
-                    verdicts.judge_reference(resource, missing.known().map(|_| Verdict::Pass));
-                }
-            }
-        }
-    }
-}
 
 fn judge(files: Node<'_, FileSystem>) -> Judgement {
     let Some(encrypted) = files.encrypted else {

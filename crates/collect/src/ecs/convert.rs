@@ -92,6 +92,10 @@ pub(super) fn service(detector: &Detector, from: types::Service) -> (ecs::Servic
             container_port: registry.container_port,
             port: registry.port,
         }),
+        placement_constraints: each(from.placement_constraints, |constraint| ecs::PlacementConstraint {
+            kind: word(constraint.r#type).unwrap_or_default(),
+            expression: constraint.expression,
+        }),
         role_arn: from.role_arn,
         scheduling_strategy: word(from.scheduling_strategy),
         deployment_controller: from

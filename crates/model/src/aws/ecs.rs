@@ -143,6 +143,8 @@ aws! {
         pub load_balancers: Vec<LoadBalancer>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub service_registries: Vec<ServiceRegistry>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub placement_constraints: Vec<PlacementConstraint>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub role_arn: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +160,14 @@ aws! {
         pub created_at: Option<Timestamp>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub tags: Vec<Tag>,
+    }
+
+    /// `PlacementConstraint`.
+    PlacementConstraint {
+        #[serde(rename = "type")]
+        pub kind: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub expression: Option<String>,
     }
 
     /// `DeploymentController`.
