@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Checks(CatalogueOptions),
     /// Who is responsible for what in each workload, and whether it is done
     Responsibility(ResponsibilityOptions),
+    /// Network: can A reach B, and why
+    Reach(ReachOptions),
     /// IAM: may a principal do something, and why
     Can(CanOptions),
     /// IAM: who may do something
@@ -144,6 +146,48 @@ pub(crate) struct ResponsibilityOptions {
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReachOptions {
+    /// The snapshot to read, or a JSON object of lists as `aws ec2 describe-…` prints them
+    pub(crate) snapshot: PathBuf,
+    /// Who sends: internet, internet:ADDRESS, a CIDR, eni-…, i-…, service:CLUSTER/NAME, or an ARN of a task, service,
+    /// instance or load balancer
+    #[arg(long, value_name = "WHO")]
+    pub(crate) from: Option<String>,
+    /// Who receives: the same forms
+    #[arg(long, value_name = "WHO")]
+    pub(crate) to: Option<String>,
+    /// tcp, udp, icmp, icmpv6, a number, or all [default: all, or tcp with --port]
+    #[arg(long)]
+    pub(crate) protocol: Option<String>,
+    /// Destination port; the listener's with --via lb; for ICMP the type [default: all]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// 4 or 6 [default: both]
+    #[arg(long, value_name = "4|6", value_parser = clap::value_parser!(u8).range(4..=6))]
+    pub(crate) family: Option<u8>,
+    /// Count only paths with, or without, a load balancer
+    #[arg(long, value_enum)]
+    pub(crate) via: Option<WayOption>,
+    /// Tell every hop with the rule that decides, the way back, what blocks, and what would close it
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Answer many questions, one JSON object a line (id, from, to, protocol, port, code, family, via); - for stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "protocol", "port", "family", "via", "explain"])]
+    pub(crate) questions: Option<PathBuf>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Table)]
+    pub(crate) format: MatrixFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WayOption {
+    /// Without a load balancer
+    Direct,
+    /// Through one
+    Lb,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ mod failure;
 mod output;
 mod page;
 mod permissions;
+mod reach;
 mod responsibility;
 mod scan;
 mod schema;
@@ -46,6 +47,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Check(options) => check::run(options, &config::load(arguments)?, &screen),
         Command::Checks(options) => catalogue::run(options, &screen),
         Command::Responsibility(options) => responsibility::run(options, &config::load(arguments)?, &screen),
+        Command::Reach(options) => reach::run(options, &screen),
         Command::Can(options) => can::can(options, &screen),
         Command::WhoCan(options) => can::who_can(options, &screen),
         Command::Simulate(options) => simulate::run(options),
