@@ -18,6 +18,7 @@ ci: check test
 
 bench: ## What plimsoll itself costs, as ratios
 	$(CARGO) bench -p plimsoll-checks
+	$(CARGO) run -q --release -p plimsoll-net --example scale
 	@PLIMSOLL_CARGO='$(CARGO)' build/bench.sh
 
 generate: ## Rewrite the registry of checks, the check reference and the schemas

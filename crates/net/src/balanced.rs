@@ -123,16 +123,12 @@ impl<'a> Network<'a> {
     pub(crate) fn balanced(&self, client: Client<'_, 'a>, target: Ix<Eni<'a>>, packets: Packets<'_>) -> Vec<Outcome<'_, 'a>> {
         let mut out = Vec::new();
         for &group in self.targeted.get(&target).into_iter().flatten() {
-            let of_target = self.target_groups.get(group).targets.iter().filter(|candidate| candidate.eni == target);
-            for &candidate in of_target {
-                for &(balancer, listener) in self.forwarding.get(&group).into_iter().flatten() {
-                    let node = self.balancers.get(balancer);
-                    let Some(data) = node.listeners.get(listener) else { continue };
-                    let Some(port) = port(data).filter(|port| takes(data, packets.protocol) && packets.ports.contains(*port)) else {
-                        continue;
-                    };
-                    let (all, doubt) = forwards(data);
-                    for forward in all.iter().filter(|forward| self.ids.target_groups.get(forward.group) == Some(&group)) {
+            for &(balancer, listener) in self.forwarding.get(&group).into_iter().flatten() {
+                let Some(data) = self.balancers.get(balancer).listeners.get(listener) else { continue };
+                let Some(port) = port(data).filter(|port| takes(data, packets.protocol) && packets.ports.contains(*port)) else { continue };
+                let (all, doubt) = forwards(data);
+                for forward in all.iter().filter(|forward| self.ids.target_groups.get(forward.group) == Some(&group)) {
+                    for &candidate in self.target_groups.get(group).targets.iter().filter(|candidate| candidate.eni == target) {
                         let way = Way { balancer, listener, port, forward, forward_doubt: doubt.as_ref(), group, target: candidate };
                         self.walk_way(&mut out, way, client, packets);
                     }
@@ -315,12 +311,7 @@ impl<'a> Network<'a> {
 
     /// Why it is not known which load balancers lead to an interface.
     pub(crate) fn balancing_doubt(&self, target: Ix<Eni<'a>>) -> Option<Doubt> {
-        let vpc = self.enis.get(target).subnet.map(|subnet| self.subnets.get(subnet).vpc);
-        let of_listeners =
-            self.balancers.iter().filter(|(_, balancer)| balancer.vpc == vpc).find_map(|(_, balancer)| balancer.listeners_unread.clone());
-        of_listeners.or_else(|| {
-            let vpc = vpc.map(|vpc| self.vpcs.get(vpc).id);
-            self.target_groups.iter().filter(|(_, group)| group.data.vpc_id.as_deref() == vpc).find_map(|(_, group)| group.unread.clone())
-        })
+        let vpc = self.subnets.get(self.enis.get(target).subnet?).vpc;
+        self.unsure_balancing.get(&vpc).cloned()
     }
 }

@@ -259,7 +259,7 @@ impl<'a> Network<'a> {
         let mut enis: Vec<Ix<Eni<'a>>> = found.map(|entry| entry.eni).collect();
         enis.retain(|eni| {
             let (Some(wanted), Some(vpc)) = (vpc, self.vpc_of(self.enis.get(*eni))) else { return true };
-            vpc.id == wanted || self.peerings.iter().any(|(_, peering)| peering.status == "active" && peering.joins(wanted, vpc.id))
+            vpc.id == wanted || self.joined.contains(&(wanted, vpc.id))
         });
         enis.sort_unstable();
         enis.dedup();

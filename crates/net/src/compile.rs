@@ -288,6 +288,10 @@ fn peerings<'a>(network: &mut Network<'a>, world: &World<'a>) {
             vpcs: [requester.0, accepter.0],
             same_region: requester.1 == accepter.1,
         };
+        if peering.status == "active" {
+            let [a, b] = peering.vpcs;
+            network.joined.extend([(a, b), (b, a)]);
+        }
         if !network.ids.peerings.contains_key(id) {
             network.ids.peerings.insert(id, network.peerings.push(peering));
         }
@@ -514,6 +518,16 @@ fn target_groups<'a>(network: &mut Network<'a>, described: &'a [Located<elasticl
             }
         }
     }
+    let of_listeners = network.balancers.iter().filter_map(|(_, balancer)| Some((balancer.vpc?, balancer.listeners_unread.clone()?)));
+    let of_groups = network.target_groups.iter().filter_map(|(_, group)| {
+        let vpc = network.ids.vpcs.get(group.data.vpc_id.as_deref()?)?;
+        Some((*vpc, group.unread.clone()?))
+    });
+    let mut unsure = FxHashMap::default();
+    for (vpc, doubt) in of_listeners.chain(of_groups) {
+        unsure.entry(vpc).or_insert(doubt);
+    }
+    network.unsure_balancing = unsure;
     network.has_chains = !chained_to.is_empty();
     network.chained_to = chained_to;
 }

@@ -1,12 +1,15 @@
 //! Paths without a load balancer: from the internet to an interface, from an interface to the internet, and between two
 //! interfaces. Each function sends a walk through the hops in packet order, replies included.
 
+use std::collections::BTreeMap;
+
 use crate::acl::Acl;
 use crate::address::Family;
 use crate::arena::Ix;
 use crate::network::{BlockMode, Eni, GroupSet, Nat, Network, Peering, Subnet, Vpc};
+use crate::prefix_list::PrefixList;
 use crate::routes::{Doubt, Table, Target};
-use crate::set::CidrSet;
+use crate::set::{CidrSet, PortSet};
 use crate::walk::{Gate, Hop, Ports, Walk, client_ports};
 
 /// How two interfaces are joined, as far as references to groups care.
@@ -60,6 +63,8 @@ impl<'a> Network<'a> {
         gates: &mut Vec<Gate<'n>>,
     ) {
         let mut doubtful = Vec::new();
+        // Lists are long and shared: one gate each, with the ports of all rules that name it.
+        let mut by_list: BTreeMap<Ix<PrefixList<'a>>, Vec<(u16, u16)>> = BTreeMap::new();
         for group in self.group_sets.get(set).groups.iter().map(|group| self.groups.get(*group)) {
             if let Some(doubt) = group.doubt() {
                 doubtful.push(Gate::doubtful(doubt));
@@ -67,23 +72,28 @@ impl<'a> Network<'a> {
             }
             for rule in group.rules(egress) {
                 let Some((first, last)) = rule.slots(protocol) else { continue };
-                let ports = if (first, last) == (0, u16::MAX) { Ports::All } else { Ports::Range(first, last) };
+                let ports = || if (first, last) == (0, u16::MAX) { Ports::All } else { Ports::Range(first, last) };
                 if let Some(doubt) = &rule.unreadable {
-                    doubtful.push(Gate { peers: None, ports, doubt: Some(doubt.clone()) });
+                    doubtful.push(Gate { peers: None, ports: ports(), doubt: Some(doubt.clone()) });
                 }
                 if !rule.peers.is_empty() {
-                    gates.push(Gate { peers: Some(&rule.peers), ports, doubt: None });
+                    gates.push(Gate { peers: Some(&rule.peers), ports: ports(), doubt: None });
                 }
-                for list in rule.lists.iter().map(|list| self.lists.get(*list)) {
-                    gates.push(Gate { peers: Some(&list.addresses), ports, doubt: None });
-                    if let Some(doubt) = &list.doubt {
-                        doubtful.push(Gate { peers: None, ports, doubt: Some(doubt.clone()) });
-                    }
+                for list in &rule.lists {
+                    by_list.entry(*list).or_default().push((first, last));
                 }
                 if rule.references.iter().any(|reference| self.matches(reference, far)) {
-                    gates.push(Gate { peers: None, ports, doubt: None });
+                    gates.push(Gate { peers: None, ports: ports(), doubt: None });
                 }
             }
+        }
+        for (list, ranges) in by_list {
+            let list = self.lists.get(list);
+            let ports = PortSet::from_ranges(ranges);
+            if let Some(doubt) = &list.doubt {
+                doubtful.push(Gate { peers: None, ports: Ports::Union(ports.clone()), doubt: Some(doubt.clone()) });
+            }
+            gates.push(Gate { peers: Some(&list.addresses), ports: Ports::Union(ports), doubt: None });
         }
         gates.append(&mut doubtful);
     }
@@ -441,11 +451,12 @@ pub(crate) fn filtered(id: &str) -> Doubt {
     Doubt::from(format!("filtered-by:{id}"))
 }
 
-/// Cuts a set wherever one of the others begins or ends, so that every part is wholly in or out of each of them.
+/// The parts of a set that are wholly in or out of each of the others: addresses that no rule tells apart are one part.
 pub(crate) fn atoms<'s, I: Iterator<Item = &'s CidrSet>>(set: &CidrSet, others: impl Fn() -> I) -> Vec<CidrSet> {
-    let single = |&(first, last): &(u128, u128)| first == last;
-    if set.ranges().iter().all(single) {
-        return set.ranges().iter().map(|range| CidrSet::one(range.0)).collect();
+    if let [] | [(_, _)] = set.ranges()
+        && set.ranges().iter().all(|range| range.0 == range.1)
+    {
+        return if set.is_empty() { Vec::new() } else { vec![set.clone()] };
     }
     let mut starts: Vec<u128> = Vec::new();
     for other in others() {
@@ -459,15 +470,36 @@ pub(crate) fn atoms<'s, I: Iterator<Item = &'s CidrSet>>(set: &CidrSet, others: 
     }
     starts.sort_unstable();
     starts.dedup();
-    let mut out = Vec::new();
+    let mut parts: Vec<(u128, u128)> = Vec::new();
     for &(from, to) in set.ranges() {
         let mut at = from;
         let inner = starts.partition_point(|start| *start <= from);
         for &start in starts.iter().skip(inner).take_while(|start| **start <= to) {
-            out.push(CidrSet::range(at, start - 1));
+            parts.push((at, start - 1));
             at = start;
         }
-        out.push(CidrSet::range(at, to));
+        parts.push((at, to));
     }
+    if starts.is_empty() {
+        return vec![set.clone()];
+    }
+    // Parts that the same sets hold are one.
+    let mut signatures: Vec<Vec<u64>> = vec![Vec::new(); parts.len()];
+    for (index, other) in others().enumerate() {
+        for (part, signature) in parts.iter().zip(&mut signatures) {
+            if index % 64 == 0 {
+                signature.push(0);
+            }
+            if let Some(word) = signature.last_mut() {
+                *word = *word << 1 | u64::from(other.contains(part.0));
+            }
+        }
+    }
+    let mut alike: BTreeMap<Vec<u64>, Vec<(u128, u128)>> = BTreeMap::new();
+    for (part, signature) in parts.into_iter().zip(signatures) {
+        alike.entry(signature).or_default().push(part);
+    }
+    let mut out: Vec<CidrSet> = alike.into_values().map(CidrSet::from_ranges).collect();
+    out.sort_unstable();
     out
 }

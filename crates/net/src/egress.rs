@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::address::Family;
 use crate::arena::Ix;
+use crate::exposure::note_missing;
 use crate::network::{Eni, Network};
 use crate::protocol::Protocol;
 use crate::question::Flow;
@@ -144,11 +145,7 @@ impl<'a> Network<'a> {
         let Some((_, way)) = ways.get_mut(at) else { return };
         way.flows.extend(flows(protocol, &certain.iter().collect::<Vec<_>>()));
         way.doubtful.extend(flows(protocol, &doubtful.iter().collect::<Vec<_>>()));
-        for doubt in doubtful.iter().filter_map(|piece| piece.doubt.as_deref()) {
-            if !way.missing.iter().any(|known| known == doubt) {
-                way.missing.push(doubt.to_owned());
-            }
-        }
+        note_missing(&mut way.missing, &doubtful);
     }
 
     fn public_ips(&self, eni: &Eni<'a>, target: Target<'a>) -> Vec<String> {

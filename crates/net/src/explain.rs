@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use crate::address::Family;
@@ -133,8 +134,9 @@ impl<'a> Network<'a> {
         out.missing.sort_unstable();
         out.missing.dedup();
         if let Ends::Inward(_, target, _) = ends {
+            let mut known = FxHashSet::default();
             for outcome in outcomes.iter().filter(|outcome| outcome.walk.arrived().next().is_some()) {
-                self.fixes(outcome, target, &mut out.fixes);
+                self.fixes(outcome, target, &mut known, &mut out.fixes);
             }
         }
         out
@@ -192,7 +194,7 @@ impl<'a> Network<'a> {
     }
 
     /// The inbound rules that let an open path in: at the interface itself, or at the load balancer's node.
-    fn fixes(&self, outcome: &Outcome<'_, 'a>, target: Ix<Eni<'a>>, out: &mut Vec<Fix>) {
+    fn fixes(&self, outcome: &Outcome<'_, 'a>, target: Ix<Eni<'a>>, known: &mut FxHashSet<(Ix<Group<'a>>, usize)>, out: &mut Vec<Fix>) {
         let walk = &outcome.walk;
         let node = outcome.balanced.as_ref().map(|balanced| balanced.node);
         let entry = node.filter(|node| !self.group_sets.get(self.enis.get(*node).groups).groups.is_empty()).unwrap_or(target);
@@ -210,7 +212,7 @@ impl<'a> Network<'a> {
                     continue;
                 }
                 let permission = rule.index as usize;
-                if out.iter().any(|fix| fix.group == data.id && fix.permission == permission) {
+                if !known.insert((group, permission)) {
                     continue;
                 }
                 out.push(self.fix(entry, group, data, permission, &crate::rule_words::permission(self, rule, false)));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use crate::address::Family;
@@ -256,14 +257,21 @@ impl<'a> Network<'a> {
     }
 }
 
+/// Adds what is missing, each once, in the order in which it was met.
+pub(crate) fn note_missing(missing: &mut Vec<String>, doubtful: &[Piece]) {
+    let mut known: FxHashSet<String> = missing.iter().cloned().collect();
+    for doubt in doubtful.iter().filter_map(|piece| piece.doubt.as_deref()) {
+        if !known.contains(doubt) {
+            known.insert(doubt.to_owned());
+            missing.push(doubt.to_owned());
+        }
+    }
+}
+
 impl PathExposure {
     fn add(&mut self, protocol: Protocol, certain: &[Piece], doubtful: &[Piece]) {
         self.flows.extend(flows(protocol, &certain.iter().collect::<Vec<_>>()));
         self.doubtful.extend(flows(protocol, &doubtful.iter().collect::<Vec<_>>()));
-        for doubt in doubtful.iter().filter_map(|piece| piece.doubt.as_deref()) {
-            if !self.missing.iter().any(|known| known == doubt) {
-                self.missing.push(doubt.to_owned());
-            }
-        }
+        note_missing(&mut self.missing, doubtful);
     }
 }

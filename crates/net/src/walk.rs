@@ -70,11 +70,12 @@ pub(crate) struct Step<'a> {
 }
 
 /// What a gate's ports are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Ports<'s> {
     All,
     Range(u16, u16),
     Set(&'s PortSet),
+    Union(PortSet),
 }
 
 /// Addresses and ports that a hop lets pass together; `None` is any address.
@@ -100,20 +101,22 @@ impl<'s> Gate<'s> {
 }
 
 impl Ports<'_> {
-    fn contains(self, port: u16) -> bool {
+    fn contains(&self, port: u16) -> bool {
         match self {
             Self::All => true,
-            Self::Range(first, last) => (first..=last).contains(&port),
+            Self::Range(first, last) => (*first..=*last).contains(&port),
             Self::Set(set) => set.contains(port),
+            Self::Union(set) => set.contains(port),
         }
     }
 
-    fn cut(self, ports: &PortSet) -> PortSet {
+    fn cut(&self, ports: &PortSet) -> PortSet {
         match self {
             Self::All => ports.clone(),
-            Self::Range(first, last) if ports.is_all() => PortSet::range(first, last),
-            Self::Range(first, last) => ports.intersect(&PortSet::range(first, last)),
+            Self::Range(first, last) if ports.is_all() => PortSet::range(*first, *last),
+            Self::Range(first, last) => ports.intersect(&PortSet::range(*first, *last)),
             Self::Set(set) => ports.intersect(set),
+            Self::Union(set) => ports.intersect(set),
         }
     }
 }

@@ -1,5 +1,5 @@
-#![expect(clippy::unwrap_used, reason = "a test stops where something is missing")]
 //! Worlds with questions and expected answers, given by an oracle that shares no code with this crate.
+#![expect(clippy::unwrap_used, reason = "a test stops where something is missing")]
 
 use std::collections::BTreeMap;
 
