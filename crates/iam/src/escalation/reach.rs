@@ -32,6 +32,12 @@ pub(crate) const TARGETED: [&str; 12] = [
     "sts:AssumeRole",
 ];
 
+/// Whether an action is asked on principals. Policies and providers are none: who may change them is asked about all that
+/// they belong to.
+pub(crate) fn names_principals(action: &str) -> bool {
+    !matches!(action, "iam:CreatePolicyVersion" | "iam:UpdateSAMLProvider")
+}
+
 /// The callers of one action, by the principal that it is asked on.
 #[derive(Default)]
 pub(crate) struct Reach {
@@ -108,8 +114,7 @@ impl<'l> Names<'l> {
     pub(crate) fn reach(&mut self, action: &str, nodes: &[Option<Node>]) -> Reach {
         let mut reach = Reach::default();
         let Some(parsed) = Action::parse(action) else { return reach };
-        // Policies and providers are no principals: who may change them is asked about all that they belong to.
-        let of_principals = !matches!(action, "iam:CreatePolicyVersion" | "iam:UpdateSAMLProvider");
+        let of_principals = names_principals(action);
         for (at, node) in nodes.iter().enumerate() {
             let Some(node) = node.as_ref().filter(|node| node.mask & bit(action) != 0) else { continue };
             let mut named: Vec<usize> = Vec::new();

@@ -11,7 +11,7 @@ use super::method::How;
 use super::node::{MaskCache, Node, mask, nodes};
 use super::path::{Certainty, Cut, Edge, Path, Permission};
 use super::raise::{changed_node, changes, to_administrator};
-use super::reach::{Names, Reach, TARGETED};
+use super::reach::{Names, Reach, TARGETED, names_principals};
 use super::rows::{ROWS, Row};
 use super::takeover::Steps;
 use crate::policies::Malformed;
@@ -173,17 +173,18 @@ impl<'l> Search<'l> {
         }
     }
 
-    /// The nodes whose grants make a row likely on a target: those that its first selective permission reaches.
+    /// The nodes whose grants make a row likely on a target: those that its most selective permission reaches.
     fn likely<'s>(&'s self, row: &Row, target: usize) -> Box<dyn Iterator<Item = usize> + 's> {
+        let named = |action: &str| names_principals(action) && action != "sts:AssumeRole";
+        let actions = || row.needs.iter().map(|(action, _)| *action);
+        let needed = mask(row);
+        let able = move |at: &usize| self.node(*at).is_some_and(|node| node.mask & needed == needed);
+        let selective = actions().find(|action| named(action) && self.reaches.contains_key(action));
         // Taking over by trust alone needs no grant within an account, so that the trust policy says whom to ask.
-        let selective =
-            row.needs.iter().map(|(action, _)| *action).find(|action| *action != "sts:AssumeRole" && self.reaches.contains_key(action));
-        match selective.and_then(|action| self.reaches.get(action)) {
-            Some(reach) => {
-                let needed = mask(row);
-                Box::new(reach.callers(target).filter(move |at| self.node(*at).is_some_and(|node| node.mask & needed == needed)))
-            }
-            None => Box::new(self.trusted(target)),
+        let trusted = selective.is_none() && actions().any(|action| action == "sts:AssumeRole");
+        match selective.or_else(|| actions().next()).and_then(|action| self.reaches.get(action)) {
+            Some(reach) if !trusted => Box::new(reach.callers(target).filter(able)),
+            _ => Box::new(self.trusted(target).filter(able)),
         }
     }
 

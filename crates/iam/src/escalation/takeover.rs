@@ -450,6 +450,11 @@ fn mentions(from: &Node, cluster: &str) -> bool {
 /// Whether a caller may assume a role, by its trust policy and its own.
 pub(crate) fn assume(from: &Node, target: &Principal) -> Option<Grant> {
     if let Some(trust) = &target.trust {
+        let document = trust.document.as_ref().ok()?;
+        let mut principals = document.statements.iter().filter_map(|statement| statement.principals.as_ref());
+        if !principals.any(|principals| principals.reach(&from.caller, false, false).is_some()) {
+            return None;
+        }
         return from.decide("sts:AssumeRole", target.arn(), &[], Some(trust), &target.rcps);
     }
     // Nobody knows whom the role trusts: its account, at the least.
