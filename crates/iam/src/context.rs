@@ -142,7 +142,7 @@ pub(crate) fn lowered(key: &str) -> CompactString {
 
 /// Keys whose value the sender of a request decides. Request parameters of the services that matter for escalation, and
 /// what any client may put into a request.
-const CHOSEN: [&str; 45] = [
+const CHOSEN: [&str; 49] = [
     "aws:referer",
     "aws:requestedregion",
     "aws:securetransport",
@@ -150,6 +150,7 @@ const CHOSEN: [&str; 45] = [
     "aws:useragent",
     "ec2:imageid",
     "ec2:instancetype",
+    "ec2:osuser",
     "ecs:auto-assign-public-ip",
     "ecs:capacity-provider",
     "ecs:cluster",
@@ -168,6 +169,7 @@ const CHOSEN: [&str; 45] = [
     "ecs:task-memory",
     "eks:accessentrytype",
     "eks:accessscope",
+    "eks:authenticationmode",
     "eks:kubernetesgroups",
     "eks:namespaces",
     "eks:policyarn",
@@ -185,8 +187,10 @@ const CHOSEN: [&str; 45] = [
     "s3:delimiter",
     "s3:max-keys",
     "s3:prefix",
+    "ssm:sessiondocumentaccesscheck",
     "sts:rolesessionname",
     "sts:sourceidentity",
+    "sts:taskpolicyarn",
     "sts:transitivetagkeys",
 ];
 

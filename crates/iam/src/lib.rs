@@ -12,6 +12,7 @@ mod context;
 mod decision;
 mod document;
 mod error;
+pub mod escalation;
 mod evaluate;
 mod glob;
 mod json;

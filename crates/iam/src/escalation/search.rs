@@ -1,0 +1,404 @@
+//! The search itself: backwards from administrators, level by level, to everybody who can come to act as one.
+
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+
+use super::exposure::{Callers, Exposures};
+use super::holdings::surplus;
+use super::landscape::Landscape;
+use super::method::How;
+use super::node::{MaskCache, Node, mask, nodes};
+use super::path::{Certainty, Cut, Edge, Path, Permission};
+use super::raise::{changed_node, changes, to_administrator};
+use super::reach::{Names, Reach, TARGETED, names_principals};
+use super::rows::{ROWS, Row};
+use super::takeover::Steps;
+use crate::policies::Malformed;
+
+/// A principal that may do everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Administrator {
+    /// Its position in the landscape.
+    pub principal: usize,
+    /// Whether on conditions.
+    pub certainty: Certainty,
+}
+
+/// What a search finds.
+#[derive(Clone, Debug)]
+pub struct Escalations {
+    /// Principals that may do everything as they are.
+    pub administrators: Vec<Administrator>,
+    /// For each principal that may become an administrator the shortest path, by ARN.
+    pub paths: Vec<Path>,
+    /// Principals that a malformed policy keeps from being assessed, by their position.
+    pub unassessed: Vec<(usize, Malformed)>,
+}
+
+/// Searches a landscape for ways to administrators, starting anywhere.
+pub fn escalate(landscape: &Landscape) -> Escalations {
+    Search::new(landscape).run()
+}
+
+/// How a node reaches an administrator: after how many steps, and by which first step to which node.
+#[derive(Clone)]
+struct Way {
+    steps: usize,
+    first: Option<(Edge, Option<usize>)>,
+}
+
+/// A search over one landscape.
+pub struct Search<'l> {
+    landscape: &'l Landscape,
+    nodes: Vec<Option<Node>>,
+    unassessed: Vec<(usize, Malformed)>,
+    administrators: Vec<Option<Certainty>>,
+    reaches: BTreeMap<&'static str, Reach>,
+    exposures: Exposures,
+    steps: Steps<'l>,
+    /// The nodes that have the permissions of each row, on some resource.
+    callers: Vec<Vec<usize>>,
+}
+
+/// Better is less: certain before conditional, then the order of rows, then of targets.
+type Rank<'r> = (Certainty, usize, &'r str);
+
+impl<'l> Search<'l> {
+    /// Prepares a search.
+    pub fn new(landscape: &'l Landscape) -> Self {
+        let mut masks = MaskCache::default();
+        let (mut nodes, unassessed) = nodes(landscape, &mut masks);
+        let principals = nodes.len();
+        let changed: Vec<Node> = nodes
+            .iter()
+            .enumerate()
+            .filter_map(|(index, node)| Some((index, node.as_ref()?)))
+            .flat_map(|(index, node)| changes(node, landscape).into_iter().map(move |changed| (index, node, changed)))
+            .map(|(index, node, changed)| changed_node(index, node, changed, &mut masks))
+            .collect();
+        nodes.extend(changed.into_iter().map(Some));
+        debug_assert!(nodes.len() >= principals);
+        let administrators = administrators(&nodes);
+        let mut names = Names::new(landscape);
+        let reaches = TARGETED.iter().map(|action| (*action, names.reach(action, &nodes))).collect();
+        let exposures = Exposures::new(landscape, &names);
+        let callers = ROWS
+            .iter()
+            .map(|row| {
+                let needed = mask(row);
+                let able = nodes.iter().enumerate().filter(|(_, node)| node.as_ref().is_some_and(|node| node.mask & needed == needed));
+                able.map(|(at, _)| at).collect()
+            })
+            .collect();
+        Self { landscape, nodes, unassessed, administrators, reaches, exposures, steps: Steps::new(landscape), callers }
+    }
+
+    fn node(&self, at: usize) -> Option<&Node> {
+        self.nodes.get(at)?.as_ref()
+    }
+
+    /// Finds the shortest path from each principal: of certain steps if there is one, else of any.
+    pub fn run(&self) -> Escalations {
+        let mut ways: Vec<Option<Way>> = vec![None; self.nodes.len()];
+        for allowed in [Certainty::Certain, Certainty::Conditional] {
+            self.spread(&mut ways, allowed);
+        }
+        let principals = self.landscape.principals.len();
+        let mut paths: Vec<Path> = (0..principals).filter_map(|start| self.path(start, &ways)).collect();
+        paths.sort_by_key(|path| self.landscape.principals.get(path.start).map(|principal| principal.facts.arn.clone()));
+        let found = self.administrators.iter().take(principals).enumerate();
+        let administrators =
+            found.filter_map(|(principal, certainty)| Some(Administrator { principal, certainty: (*certainty)? })).collect();
+        Escalations { administrators, paths, unassessed: self.unassessed.clone() }
+    }
+
+    /// Breadth first from the administrators, backwards; what is reached already keeps its way.
+    fn spread(&self, ways: &mut [Option<Way>], allowed: Certainty) {
+        for (at, way) in ways.iter_mut().enumerate() {
+            let is_administrator =
+                self.administrators.get(at).is_some_and(|certainty| certainty.is_some_and(|certainty| certainty <= allowed));
+            if is_administrator && way.is_none() {
+                *way = Some(Way { steps: 0, first: None });
+            }
+        }
+        let mut level = 0;
+        loop {
+            let frontier: Vec<usize> =
+                ways.iter().enumerate().filter(|(_, way)| way.as_ref().is_some_and(|way| way.steps == level)).map(|(at, _)| at).collect();
+            let later = ways.iter().any(|way| way.as_ref().is_some_and(|way| way.steps > level));
+            if frontier.is_empty() && !later && level > 0 {
+                return;
+            }
+            let mut found: BTreeMap<usize, (Rank<'_>, Edge, Option<usize>)> = BTreeMap::new();
+            if level == 0 {
+                self.raises(ways, allowed, &mut found);
+            }
+            for target in frontier {
+                self.callers_of(target, ways, allowed, &mut found);
+            }
+            for (at, (_, edge, next)) in found {
+                if let Some(way) = ways.get_mut(at) {
+                    *way = Some(Way { steps: level + 1, first: Some((edge, next)) });
+                }
+            }
+            level += 1;
+        }
+    }
+
+    /// Nodes that raise themselves, or another while taking it over, to an administrator.
+    fn raises<'s>(&'s self, ways: &[Option<Way>], allowed: Certainty, found: &mut BTreeMap<usize, (Rank<'s>, Edge, Option<usize>)>) {
+        for (at, node) in self.nodes.iter().enumerate().filter_map(|(at, node)| Some((at, node.as_ref()?))) {
+            if ways.get(at).is_none_or(Option::is_some) {
+                continue;
+            }
+            let raised = to_administrator(node, self.landscape, self.steps.attachable(node));
+            for (order, edge) in raised.into_iter().enumerate() {
+                keep(found, at, (edge.certainty, order, ""), edge, None, allowed);
+            }
+        }
+        for (order, row) in ROWS.iter().enumerate().filter(|(_, row)| gives_any(row)) {
+            for target in 0..self.landscape.principals.len() {
+                let Some(to) = self.node(target) else { continue };
+                for at in self.likely(row, target) {
+                    let settled = found.get(&at).is_some_and(|(rank, ..)| rank.0 == Certainty::Certain);
+                    if settled || ways.get(at).is_none_or(Option::is_some) {
+                        continue;
+                    }
+                    if let Some(edge) = self.node(at).and_then(|from| self.steps.step(from, to, row)) {
+                        keep(found, at, (edge.certainty, order, &to.caller.text), edge, None, allowed);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The nodes whose grants make a row likely on a target: those that its most selective permission reaches.
+    fn likely<'s>(&'s self, row: &Row, target: usize) -> Box<dyn Iterator<Item = usize> + 's> {
+        let named = |action: &str| names_principals(action) && action != "sts:AssumeRole";
+        let actions = || row.needs.iter().map(|(action, _)| *action);
+        let needed = mask(row);
+        let able = move |at: &usize| self.node(*at).is_some_and(|node| node.mask & needed == needed);
+        let selective = actions().find(|action| named(action) && self.reaches.contains_key(action));
+        // Taking over by trust alone needs no grant within an account, so that the trust policy says whom to ask.
+        let trusted = selective.is_none() && actions().any(|action| action == "sts:AssumeRole");
+        match selective.or_else(|| actions().next()).and_then(|action| self.reaches.get(action)) {
+            Some(reach) if !trusted => Box::new(reach.callers(target).filter(able)),
+            _ => Box::new(self.trusted(target).filter(able)),
+        }
+    }
+
+    /// The nodes that a role's trust policy may admit.
+    fn trusted(&self, target: usize) -> impl Iterator<Item = usize> {
+        use crate::principal::Entry;
+        let trust = self.landscape.principals.get(target).and_then(|principal| principal.trust.as_ref());
+        let entries: Option<Vec<&Entry>> = trust.map(|trust| {
+            let document = trust.document.as_ref().ok();
+            let statements = document.into_iter().flat_map(|document| &document.statements);
+            let principals = statements.filter_map(|statement| statement.principals.as_ref());
+            let everyone: &'static Entry = &Entry::Everyone;
+            principals
+                .flat_map(|principals| if principals.negated { vec![everyone] } else { principals.entries.iter().collect() })
+                .collect()
+        });
+        let of_account = target_account(self.landscape, target);
+        self.nodes.iter().enumerate().filter_map(move |(at, node)| {
+            let caller = &node.as_ref()?.caller;
+            let admitted = match &entries {
+                Some(entries) => entries.iter().any(|entry| entry.names(caller).is_some()),
+                None => caller.account() == of_account,
+            };
+            admitted.then_some(at)
+        })
+    }
+
+    /// Everybody who can take this step to a node that reaches an administrator.
+    fn callers_of<'s>(
+        &'s self,
+        target: usize,
+        ways: &[Option<Way>],
+        allowed: Certainty,
+        found: &mut BTreeMap<usize, (Rank<'s>, Edge, Option<usize>)>,
+    ) {
+        let Some(to) = self.node(target) else { return };
+        let open = |at: usize| ways.get(at).is_some_and(Option::is_none);
+        if let Some((before, edge)) = &to.change {
+            if open(*before) {
+                keep(found, *before, (edge.certainty, 0, &to.caller.text), edge.clone(), Some(target), allowed);
+            }
+            return;
+        }
+        for (order, row) in ROWS.iter().enumerate().filter(|(_, row)| takes_as_is(row)) {
+            for at in self.likely(row, target) {
+                let settled = found.get(&at).is_some_and(|(rank, ..)| rank.0 == Certainty::Certain && rank.1 <= order);
+                if settled || !open(at) {
+                    continue;
+                }
+                if let Some(edge) = self.node(at).and_then(|from| self.steps.step(from, to, row)) {
+                    keep(found, at, (edge.certainty, order, &to.caller.text), edge, Some(target), allowed);
+                }
+            }
+        }
+        for exposure in self.exposures.of(target) {
+            let able = self.callers.get(exposure.row).map_or(&[][..], Vec::as_slice);
+            for at in able.iter().copied().filter(|at| open(*at)) {
+                let Some(from) = self.node(at) else { continue };
+                if let Callers::Only(only) = &exposure.callers
+                    && !only.contains(&from.principal)
+                {
+                    continue;
+                }
+                let settled = found.get(&at).is_some_and(|(rank, ..)| rank.0 == Certainty::Certain);
+                if settled {
+                    continue;
+                }
+                if let Some(edge) = self.steps.through(from, to, exposure) {
+                    keep(found, at, (edge.certainty, exposure.row, &to.caller.text), edge, Some(target), allowed);
+                }
+            }
+        }
+    }
+
+    fn path(&self, start: usize, ways: &[Option<Way>]) -> Option<Path> {
+        let mut edges = Vec::new();
+        let mut nodes = Vec::new();
+        let mut at = Some(start);
+        while let Some((edge, next)) = at.and_then(|at| ways.get(at)?.as_ref()?.first.as_ref()) {
+            edges.push(edge.clone());
+            nodes.push(at);
+            at = *next;
+        }
+        let weakest = edges.iter().enumerate().max_by_key(|(at, edge)| (edge.certainty, edge.permissions.len(), std::cmp::Reverse(*at)))?.0;
+        let cut = self.cut(start, &edges, ways)?;
+        Some(Path { start, edges, weakest, cut })
+    }
+
+    /// The permission to take away: of the first step, for that is the start's own; rather one of IAM or STS.
+    fn cut(&self, start: usize, edges: &[Edge], ways: &[Option<Way>]) -> Option<Cut> {
+        let first = edges.first()?;
+        let cheap = |permission: &&Permission| !(permission.action.starts_with("iam:") || permission.action.starts_with("sts:"));
+        let permission = first.permissions.iter().min_by_key(|permission| cheap(permission)).cloned();
+        let ends_all = permission.as_ref().is_some_and(|permission| !self.has_another_way(start, &permission.action, ways));
+        Some(Cut { edge: 0, principal: first.from.clone(), permission, ends_all })
+    }
+
+    /// Whether a principal has another first step to anybody who reaches an administrator, without this action. Looked
+    /// for among the few methods that it has the permissions of.
+    fn has_another_way(&self, start: usize, without: &str, ways: &[Option<Way>]) -> bool {
+        let Some(node) = self.node(start) else { return false };
+        let other = |row: &Row| row.needs.iter().all(|(action, _)| *action != without) && node.mask & mask(row) == mask(row);
+        let raised = to_administrator(node, self.landscape, self.steps.attachable(node));
+        if raised.iter().any(|edge| edge.permissions.iter().all(|permission| permission.action != without)) {
+            return true;
+        }
+        let reaching =
+            ways.iter().enumerate().filter(|(at, way)| *at != start && way.is_some()).filter_map(|(at, _)| Some((at, self.node(at)?)));
+        let rows: Vec<&Row> = ROWS.iter().filter(|row| (takes_as_is(row) || gives_any(row)) && other(row)).collect();
+        for (at, to) in reaching {
+            if to
+                .change
+                .as_ref()
+                .is_some_and(|(before, edge)| *before == start && edge.permissions.iter().all(|permission| permission.action != without))
+            {
+                return true;
+            }
+            if rows.iter().any(|row| self.steps.step(node, to, row).is_some()) {
+                return true;
+            }
+            let exposures = self.exposures.of(at).iter().filter(|exposure| ROWS.get(exposure.row).is_some_and(other));
+            if exposures.into_iter().any(|exposure| self.steps.through(node, to, exposure).is_some()) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Every step that a principal can take to another that holds something it lacks, and to an administrator.
+    pub fn edges(&self, from: usize) -> Vec<Edge> {
+        let Some(node) = self.node(from) else { return Vec::new() };
+        let mut edges = to_administrator(node, self.landscape, self.steps.attachable(node));
+        edges.extend(
+            self.nodes
+                .iter()
+                .flatten()
+                .filter_map(|other| other.change.as_ref())
+                .filter(|(before, _)| *before == from)
+                .map(|(_, edge)| edge.clone()),
+        );
+        for target in 0..self.landscape.principals.len() {
+            let Some(to) = self.node(target).filter(|_| target != from) else { continue };
+            let able = |row: &Row| node.mask & mask(row) == mask(row);
+            let steps = ROWS
+                .iter()
+                .filter(|row| (takes_as_is(row) || gives_any(row)) && able(row))
+                .filter_map(|row| self.steps.step(node, to, row));
+            let exposures = self.exposures.of(target).iter().filter(|exposure| ROWS.get(exposure.row).is_some_and(able));
+            let mut found: Vec<Edge> = steps.chain(exposures.filter_map(|exposure| self.steps.through(node, to, exposure))).collect();
+            if !found.is_empty() && surplus(to, node).is_none() {
+                found.retain(|edge| edge.gained == super::path::Gained::Administrator);
+            }
+            edges.extend(found);
+        }
+        edges
+    }
+}
+
+/// Keeps the better of two first steps.
+fn keep<'s>(
+    found: &mut BTreeMap<usize, (Rank<'s>, Edge, Option<usize>)>,
+    at: usize,
+    rank: Rank<'s>,
+    edge: Edge,
+    next: Option<usize>,
+    allowed: Certainty,
+) {
+    if edge.certainty > allowed {
+        return;
+    }
+    match found.get(&at) {
+        Some((known, ..)) if *known <= rank => {}
+        _ => {
+            found.insert(at, (rank, edge, next));
+        }
+    }
+}
+
+fn takes_as_is(row: &Row) -> bool {
+    use super::method::Gain::AsIs;
+    matches!(row.how, How::TakeRole { gain: AsIs, .. } | How::TakeUser { gain: AsIs, .. } | How::TakeFederated | How::Pass { .. })
+}
+
+fn gives_any(row: &Row) -> bool {
+    use super::method::Gain::AsIs;
+    match row.how {
+        How::TakeRole { gain, .. } | How::TakeUser { gain, .. } => gain != AsIs,
+        _ => false,
+    }
+}
+
+fn target_account(landscape: &Landscape, target: usize) -> Option<&str> {
+    let principal = landscape.principals.get(target)?;
+    crate::arn::split(principal.arn()).map(|[_, _, _, _, account, _]| account)
+}
+
+/// Which nodes may do everything; nodes that hold the same documents are asked once.
+fn administrators(nodes: &[Option<Node>]) -> Vec<Option<Certainty>> {
+    nodes.iter().map(|node| node.as_ref().and_then(Node::administers)).collect()
+}
+
+impl std::fmt::Debug for Search<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Search")
+            .field("principals", &self.landscape.principals.len())
+            .field("nodes", &self.nodes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Escalations {
+    /// The path of a principal, by its ARN.
+    pub fn path_of<'e>(&'e self, landscape: &Landscape, arn: &str) -> Option<&'e Path> {
+        let start = landscape.principals.iter().position(|principal| principal.facts.arn == CompactString::new(arn))?;
+        self.paths.iter().find(|path| path.start == start)
+    }
+}
