@@ -196,6 +196,8 @@ mod guardduty_eks_protection_off;
 mod iam_task_role_shared_across_services;
 #[path = "identity/iam_task_role_trust_no_source_condition.rs"]
 mod iam_task_role_trust_no_source_condition;
+#[path = "identity/iam_task_role_trust_too_wide.rs"]
+mod iam_task_role_trust_too_wide;
 #[path = "data_secrets/iam_user_key_in_task_definition.rs"]
 mod iam_user_key_in_task_definition;
 #[path = "image/inspector_container_scanning_disabled.rs"]
@@ -332,6 +334,7 @@ pub const CHECKS: &[&Check] = &[
     &guardduty_eks_protection_off::CHECK,
     &iam_task_role_shared_across_services::CHECK,
     &iam_task_role_trust_no_source_condition::CHECK,
+    &iam_task_role_trust_too_wide::CHECK,
     &iam_user_key_in_task_definition::CHECK,
     &inspector_container_scanning_disabled::CHECK,
     &kms_key_disabled_in_use::CHECK,
