@@ -168,10 +168,14 @@ mod eks_cluster_endpoint_public;
 mod eks_cluster_secrets_no_cmk;
 #[path = "host_patching/eks_cluster_version_unsupported.rs"]
 mod eks_cluster_version_unsupported;
+#[path = "identity/eks_irsa_trust_too_wide.rs"]
+mod eks_irsa_trust_too_wide;
 #[path = "network/eks_network_policy_engine_missing.rs"]
 mod eks_network_policy_engine_missing;
 #[path = "host_patching/eks_nodegroup_outdated.rs"]
 mod eks_nodegroup_outdated;
+#[path = "identity/eks_service_account_role_privileged.rs"]
+mod eks_service_account_role_privileged;
 #[path = "platform_audit/elb_access_logs_disabled.rs"]
 mod elb_access_logs_disabled;
 #[path = "network/elb_container_frontend_without_waf.rs"]
@@ -320,8 +324,10 @@ pub const CHECKS: &[&Check] = &[
     &eks_cluster_endpoint_public::CHECK,
     &eks_cluster_secrets_no_cmk::CHECK,
     &eks_cluster_version_unsupported::CHECK,
+    &eks_irsa_trust_too_wide::CHECK,
     &eks_network_policy_engine_missing::CHECK,
     &eks_nodegroup_outdated::CHECK,
+    &eks_service_account_role_privileged::CHECK,
     &elb_access_logs_disabled::CHECK,
     &elb_container_frontend_without_waf::CHECK,
     &elb_listener_plaintext::CHECK,
