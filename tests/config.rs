@@ -306,7 +306,6 @@ const WAITING: &[&str] = &[
     "escalation_steps",
     "exposed_image_days",
     "opaque_secrets",
-    "organizations",
     "pipeline_role_tags",
     "push_principals",
     "reachable_secrets",

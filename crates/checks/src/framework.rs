@@ -163,6 +163,7 @@ const CIS_EKS: &[(&str, &str)] = &[
     ("2.1.1", "Audit logs are on"),
     ("3.1.1", "Files of the kubelet on nodes have restrictive permissions"),
     ("4.1.1", "The cluster-admin role is only used where required"),
+    ("4.1.5", "Default service accounts are not used"),
     ("4.1.7", "Access to clusters is managed by access entries"),
     ("4.3.1", "The CNI plugin supports network policies"),
     ("5.2.1", "Workloads have service accounts with IAM roles of their own"),

@@ -16,6 +16,7 @@ mod matrix;
 mod outcome;
 mod overrides;
 mod pattern;
+mod policies;
 mod reading;
 mod registry;
 mod result;

@@ -182,12 +182,16 @@ mod eks_cluster_endpoint_public;
 mod eks_cluster_secrets_no_cmk;
 #[path = "host_patching/eks_cluster_version_unsupported.rs"]
 mod eks_cluster_version_unsupported;
+#[path = "identity/eks_irsa_trust_too_wide.rs"]
+mod eks_irsa_trust_too_wide;
 #[path = "network/eks_network_policy_engine_missing.rs"]
 mod eks_network_policy_engine_missing;
 #[path = "host_patching/eks_nodegroup_outdated.rs"]
 mod eks_nodegroup_outdated;
 #[path = "network/eks_nodegroup_ssh_open.rs"]
 mod eks_nodegroup_ssh_open;
+#[path = "identity/eks_service_account_role_privileged.rs"]
+mod eks_service_account_role_privileged;
 #[path = "platform_audit/elb_access_logs_disabled.rs"]
 mod elb_access_logs_disabled;
 #[path = "network/elb_container_frontend_without_waf.rs"]
@@ -212,6 +216,8 @@ mod guardduty_eks_protection_off;
 mod iam_task_role_shared_across_services;
 #[path = "identity/iam_task_role_trust_no_source_condition.rs"]
 mod iam_task_role_trust_no_source_condition;
+#[path = "identity/iam_task_role_trust_too_wide.rs"]
+mod iam_task_role_trust_too_wide;
 #[path = "data_secrets/iam_user_key_in_task_definition.rs"]
 mod iam_user_key_in_task_definition;
 #[path = "image/inspector_container_scanning_disabled.rs"]
@@ -345,9 +351,11 @@ pub const CHECKS: &[&Check] = &[
     &eks_cluster_endpoint_public::CHECK,
     &eks_cluster_secrets_no_cmk::CHECK,
     &eks_cluster_version_unsupported::CHECK,
+    &eks_irsa_trust_too_wide::CHECK,
     &eks_network_policy_engine_missing::CHECK,
     &eks_nodegroup_outdated::CHECK,
     &eks_nodegroup_ssh_open::CHECK,
+    &eks_service_account_role_privileged::CHECK,
     &elb_access_logs_disabled::CHECK,
     &elb_container_frontend_without_waf::CHECK,
     &elb_listener_plaintext::CHECK,
@@ -360,6 +368,7 @@ pub const CHECKS: &[&Check] = &[
     &guardduty_eks_protection_off::CHECK,
     &iam_task_role_shared_across_services::CHECK,
     &iam_task_role_trust_no_source_condition::CHECK,
+    &iam_task_role_trust_too_wide::CHECK,
     &iam_user_key_in_task_definition::CHECK,
     &inspector_container_scanning_disabled::CHECK,
     &kms_key_disabled_in_use::CHECK,

@@ -136,6 +136,12 @@ impl<'s> Subject<'s> {
     }
 }
 
+impl std::fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{SUBJECT}{}:{}", self.namespace.unwrap_or("*"), self.name.unwrap_or("*"))
+    }
+}
+
 /// The Region of an issuer of EKS.
 fn region_of(issuer: &str) -> Option<&str> {
     let rest = ISSUERS.iter().find_map(|prefix| issuer.strip_prefix(prefix))?;

@@ -8,6 +8,7 @@ use plimsoll_model::policy::{Statement, wildcard_match};
 use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, fsbp, nist, pci};
+use crate::policies::{LimitingKeys, names_everyone};
 use crate::reading::{key_statements, listed, statement_evidence, statement_name, undecided};
 
 pub(crate) const CHECK: Check = Check {
@@ -32,11 +33,10 @@ pub(crate) const CHECK: Check = Check {
     evaluate: |estate, verdicts| verdicts.each(estate.keys(), judge),
 };
 
-/// Keys that every signed request carries: with `IfExists` they limit as well.
-const ALWAYS_PRESENT: &[&str] = &["kms:CallerAccount", "aws:PrincipalAccount", "aws:PrincipalArn"];
-
-/// Keys that tell whose the principal or the calling resource is, but that a request may lack.
-const SOMETIMES_PRESENT: &[&str] = &["aws:PrincipalOrgID", "aws:SourceAccount"];
+const LIMITS: LimitingKeys = LimitingKeys {
+    always_present: &["kms:CallerAccount", "aws:PrincipalAccount", "aws:PrincipalArn"],
+    sometimes_present: &["aws:PrincipalOrgID", "aws:SourceAccount"],
+};
 
 fn judge(key: Node<'_, Key>) -> Judgement {
     let Some(metadata) = key.customer_managed()? else {
@@ -76,15 +76,7 @@ fn judge(key: Node<'_, Key>) -> Judgement {
 }
 
 fn is_open(statement: &Statement<'_>) -> bool {
-    statement.allows
-        && names_everyone(statement)
-        && grants_kms(statement)
-        && !statement.conditions.iter().any(|(operator, key, values)| limits(operator, key, values))
-}
-
-/// `NotPrincipal` admits all but those that it names.
-fn names_everyone(statement: &Statement<'_>) -> bool {
-    statement.principals.as_ref().map_or(statement.not_principal, |principals| principals.everyone)
+    statement.allows && names_everyone(statement) && grants_kms(statement) && !LIMITS.limit(statement)
 }
 
 fn grants_kms(statement: &Statement<'_>) -> bool {
@@ -95,30 +87,6 @@ fn grants_kms(statement: &Statement<'_>) -> bool {
         Some((service, _)) => wildcard_match(&service.to_ascii_lowercase(), "kms"),
         None => action.contains('*'),
     })
-}
-
-/// Whether a condition keeps to named accounts, organisations or principals.
-fn limits(operator: &str, key: &str, values: &[String]) -> bool {
-    let among = |keys: &[&str]| keys.iter().any(|name| name.eq_ignore_ascii_case(key));
-    let operator = operator.to_ascii_lowercase();
-    let operator = operator.strip_prefix("foranyvalue:").unwrap_or(&operator);
-    // An absent key satisfies these two forms.
-    let (holds_when_absent, operator) = match (operator.strip_prefix("forallvalues:"), operator.strip_suffix("ifexists")) {
-        (Some(rest), _) | (None, Some(rest)) => (true, rest),
-        (None, None) => (false, operator),
-    };
-    if !among(ALWAYS_PRESENT) && (holds_when_absent || !among(SOMETIMES_PRESENT)) {
-        return false;
-    }
-    let patterns = match operator {
-        "stringequals" | "stringequalsignorecase" => false,
-        "stringlike" | "arnlike" | "arnequals" => true,
-        _ => return false,
-    };
-    let whose = |value: &str| {
-        if key.eq_ignore_ascii_case("aws:PrincipalArn") { value.split(':').nth(4).unwrap_or_default().to_owned() } else { value.to_owned() }
-    };
-    !values.is_empty() && values.iter().all(|value| !patterns || !(whose(value).is_empty() || whose(value).contains(['*', '?'])))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use plimsoll_model::{AccountId, Arn, Severity};
 use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, nist};
+use crate::policies::raw_statement;
 use crate::reading::listed;
 
 pub(crate) const CHECK: Check = Check {
@@ -78,7 +79,7 @@ fn judge(role: Node<'_, Role>) -> Judgement {
     if administrator == Some(true) {
         message.push_str("; it administers its account");
     }
-    let statements: Vec<Value> = failing.iter().filter_map(|(statement, _)| raw(role, statement.index)).cloned().collect();
+    let statements: Vec<Value> = failing.iter().filter_map(|(statement, _)| raw_statement(role, statement.index)).cloned().collect();
     let evidence = json!({"AssumeRolePolicyDocument": {"Statement": statements}, "administrator": administrator});
     let failure = fail(message, evidence);
     let graver = administrator == Some(true) || !others.is_empty();
@@ -88,14 +89,6 @@ fn judge(role: Node<'_, Role>) -> Judgement {
 fn trusts_tasks(statement: &Statement<'_>) -> bool {
     let named = statement.principals.as_ref().is_some_and(|principals| principals.service.iter().any(|service| service == TASKS));
     statement.allows && named && statement.covers_action("sts:AssumeRole")
-}
-
-/// The statement as AWS returned it.
-fn raw(role: Node<'_, Role>, index: usize) -> Option<&Value> {
-    match role.data().assume_role_policy_document.as_ref()?.0.get("Statement")? {
-        Value::Array(statements) => statements.get(index),
-        single => Some(single),
-    }
 }
 
 /// Conditions all have to hold: one that keeps to the account of the role is enough.
