@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Can(CanOptions),
     /// IAM: who may do something
     WhoCan(WhoCanOptions),
+    /// IAM: who can become administrator, and how
+    Escalate(EscalateOptions),
     /// IAM: answer self-contained requests, one a line
     Simulate(SimulateOptions),
     /// Print what the scanner needs: an IAM policy, or a role with it as Terraform or CloudFormation
@@ -226,6 +228,17 @@ pub(crate) struct Asking {
     /// Tell the statements that decide and what would change the answer
     #[arg(long)]
     pub(crate) explain: bool,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = MatrixFormat::Table)]
+    pub(crate) format: MatrixFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EscalateOptions {
+    /// The snapshot to read
+    pub(crate) snapshot: PathBuf,
+    /// Of whom: ARN or name of a role or user, service:CLUSTER/NAME, a task's ARN [default: everybody]
+    pub(crate) principal: Option<String>,
     /// How to show it
     #[arg(long, value_enum, default_value_t = MatrixFormat::Table)]
     pub(crate) format: MatrixFormat,

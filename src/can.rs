@@ -116,7 +116,7 @@ fn check_action(action: &str) -> Result<(), Failure> {
     Err(Failure::usage(anyhow::anyhow!("{action} is no action"), "name one action, such as ecs:RunTask"))
 }
 
-fn no_principal(error: NoPrincipal) -> Failure {
+pub(crate) fn no_principal(error: NoPrincipal) -> Failure {
     let hint = match &error {
         NoPrincipal::NotFound { nearest, .. } => nearest
             .as_ref()

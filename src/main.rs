@@ -12,6 +12,7 @@ mod collect;
 mod config;
 mod demo;
 mod doctor;
+mod escalate;
 mod failure;
 mod output;
 mod page;
@@ -50,6 +51,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Reach(options) => reach::run(options, &screen),
         Command::Can(options) => can::can(options, &screen),
         Command::WhoCan(options) => can::who_can(options, &screen),
+        Command::Escalate(options) => escalate::run(options, &screen),
         Command::Simulate(options) => simulate::run(options),
         Command::Permissions(options) => permissions::run(options, &screen),
         Command::Doctor(options) => doctor::run(options, &config::load(arguments)?, &screen),

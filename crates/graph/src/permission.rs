@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use plimsoll_iam::{Attached, Caller, Context, ContextValue, Decision, Document, DocumentKind, KeyState, Layer, Policies, Request};
+use compact_str::CompactString;
+use plimsoll_iam::{Attached, Caller, Context, Decision, Document, DocumentKind, KeyState, Layer, Policies, PrincipalFacts, Request};
 use plimsoll_model::aws::ecs::{Task, TaskDefinition};
 use plimsoll_model::aws::iam::{AttachedPermissionsBoundary, AttachedPolicy, Group, Policy, PolicyDetail, Role, User};
 use plimsoll_model::aws::{ecr, elasticfilesystem, kms, organizations, secretsmanager};
@@ -22,15 +23,24 @@ pub(crate) struct Permissions {
     organizations: FxHashMap<AccountId, Controls>,
 }
 
+impl Permissions {
+    /// A managed policy by its position in the inventory.
+    pub(crate) fn managed(&self, position: u32) -> Option<&Attached> {
+        self.managed.get(position as usize)
+    }
+}
+
 /// What an organization lays over an account.
 #[derive(Clone, Default)]
-struct Controls {
-    scps: Vec<Vec<Attached>>,
-    rcps: Vec<Vec<Attached>>,
+pub(crate) struct Controls {
+    pub(crate) scps: Vec<Vec<Attached>>,
+    pub(crate) rcps: Vec<Vec<Attached>>,
     /// Some of it was not read.
-    unread: bool,
-    manages: bool,
+    pub(crate) unread: bool,
+    pub(crate) manages: bool,
     organization: Option<String>,
+    /// AWS Organizations answered.
+    is_known: bool,
     path: Option<String>,
 }
 
@@ -68,7 +78,7 @@ impl<'e> Principal<'e> {
         }
     }
 
-    fn estate(self) -> &'e Estate<'e> {
+    pub(crate) fn estate(self) -> &'e Estate<'e> {
         match self {
             Self::Role(role) => role.estate,
             Self::User(user) => user.estate,
@@ -112,38 +122,24 @@ impl<'e> Principal<'e> {
         (policies, unread)
     }
 
-    /// What is known at scan time of the keys of its requests: who it is and what its tags say. What the sender of a request
-    /// decides is chosen, the rest is unknown.
-    pub fn context(self) -> Context {
+    /// What is known of it for the context of its requests.
+    pub(crate) fn facts(self) -> PrincipalFacts {
         let controls = self.estate().controls(self.account());
-        let mut context = Context::open()
-            .with("aws:PrincipalArn", KeyState::known(self.arn()))
-            .with("aws:PrincipalAccount", KeyState::known(self.account().as_str()))
-            .with("aws:PrincipalIsAWSService", KeyState::known("false"))
-            .with("aws:ViaAWSService", KeyState::known("false"));
-        match self {
-            Self::Role(_) => {
-                context.set("aws:PrincipalType", KeyState::known("AssumedRole"));
-                context.set("aws:username", KeyState::Absent);
-                // Credentials of a workload never came with a second factor.
-                context.set("aws:MultiFactorAuthPresent", KeyState::known("false"));
-                context.set("aws:MultiFactorAuthAge", KeyState::Absent);
+        // Without AWS Organizations' word nothing is known of the organization, not even that there is none.
+        let organization = controls.is_known.then(|| controls.organization.as_deref().map(Into::into));
+        let session_tags = match self {
+            Self::Role(role) => {
+                role.trust_statements().is_ok_and(|trust| trust.iter().any(|s| s.allows && s.covers_action("sts:TagSession")))
             }
-            Self::User(user) => {
-                context.set("aws:PrincipalType", KeyState::known("User"));
-                context.set("aws:username", KeyState::known(&user.data().user_name));
-            }
+            Self::User(_) => false,
+        };
+        PrincipalFacts {
+            arn: self.arn().into(),
+            tags: Some(self.tags().into_iter().map(|(key, value)| (key.into(), value.into())).collect()),
+            session_tags,
+            organization,
+            organization_path: controls.path.as_deref().map(Into::into),
         }
-        if let Some(organization) = &controls.organization {
-            context.set("aws:PrincipalOrgID", KeyState::known(organization));
-        }
-        if let Some(path) = &controls.path {
-            context.set("aws:PrincipalOrgPaths", KeyState::Known(ContextValue::Many(vec![path.as_str().into()])));
-        }
-        for (key, value) in self.tags() {
-            context.set(&format!("aws:PrincipalTag/{key}"), KeyState::known(value));
-        }
-        context
     }
 
     /// Whether it may do this to that. `context` says more of the request's keys than [`Principal::context`] does.
@@ -154,16 +150,12 @@ impl<'e> Principal<'e> {
     pub fn decide(self, action: &str, resource: &str, context: &[(&str, KeyState)]) -> Result<(Request, Decision), Unknown> {
         let (mut policies, unread) = self.policies();
         let estate = self.estate();
-        let mut keys = self.context();
         let target = estate.target(self.account(), resource);
-        for (key, value) in &target.tags {
-            keys.set(&format!("aws:ResourceTag/{key}"), KeyState::known(value));
-        }
         let owner = target.account.clone().unwrap_or_else(|| self.account().clone());
-        keys.set("aws:ResourceAccount", KeyState::known(owner.as_str()));
-        if let Some(organization) = &estate.controls(&owner).organization {
-            keys.set("aws:ResourceOrgID", KeyState::known(organization));
-        }
+        let organization = estate.controls(&owner).organization.as_deref();
+        let tags: Option<Vec<(CompactString, CompactString)>> =
+            target.tags.as_ref().map(|tags| tags.iter().map(|(key, value)| (key.into(), value.into())).collect());
+        let mut keys = Context::of_principal(&self.facts()).on_account(owner.as_str(), organization, tags.as_deref());
         for (key, state) in context {
             keys.set(key, state.clone());
         }
@@ -239,7 +231,7 @@ impl Binding<'_> {
 
     fn managed(&self, arn: &str) -> Result<Attached, Unknown> {
         let policy: Node<'_, Policy> = self.estate.link(self.account, &Region::global(), arn).known()?;
-        let managed = self.estate.permissions().managed.get(policy.index as usize);
+        let managed = self.estate.permissions().managed(policy.index);
         managed.cloned().ok_or_else(|| malformed(arn, "the policy is in no list"))
     }
 
@@ -263,7 +255,8 @@ impl Binding<'_> {
 struct Target {
     account: Option<AccountId>,
     policy: Option<Result<Attached, Unknown>>,
-    tags: Vec<(String, String)>,
+    /// `None` when nothing by that ARN was read.
+    tags: Option<Vec<(String, String)>>,
     /// Whether the policies of its account's principals suffice without a word of its own policy.
     grants_itself: bool,
 }
@@ -279,9 +272,9 @@ impl Estate<'_> {
         })
     }
 
-    fn controls(&self, account: &AccountId) -> &Controls {
+    pub(crate) fn controls(&self, account: &AccountId) -> &Controls {
         const UNREAD: &Controls =
-            &Controls { scps: Vec::new(), rcps: Vec::new(), unread: true, manages: false, organization: None, path: None };
+            &Controls { scps: Vec::new(), rcps: Vec::new(), unread: true, manages: false, organization: None, is_known: false, path: None };
         self.permissions().organizations.get(account).unwrap_or(UNREAD)
     }
 
@@ -289,9 +282,10 @@ impl Estate<'_> {
         let mut controls = Controls::default();
         let organization = match account.organization.known() {
             Ok(Some(organization)) => organization,
-            Ok(None) => return controls,
+            Ok(None) => return Controls { is_known: true, ..controls },
             Err(_) => return Controls { unread: true, ..controls },
         };
+        controls.is_known = true;
         controls.organization = Some(organization.id.clone());
         controls.manages = organization.master_account_id.as_deref() == Some(account.id.as_str());
         if organization.feature_set.as_deref() == Some("CONSOLIDATED_BILLING") {
@@ -332,14 +326,14 @@ impl Estate<'_> {
 
     /// What is known of the resource with an ARN.
     fn target(&self, caller: &AccountId, resource: &str) -> Target {
-        let none = Target { account: None, policy: None, tags: Vec::new(), grants_itself: true };
+        let none = Target { account: None, policy: None, tags: None, grants_itself: true };
         let Some(arn) = Arn::parse(resource) else { return none };
         let account = if arn.account.is_empty() { caller.clone() } else { AccountId::new(arn.account) };
         let region = if arn.region.is_empty() { Region::global() } else { Region::new(arn.region) };
-        let of = |policy: Result<Option<Attached>, Unknown>, tags: Vec<(&str, &str)>, grants_itself: bool| Target {
+        let of = |policy: Result<Option<Attached>, Unknown>, tags: Option<Vec<(&str, &str)>>, grants_itself: bool| Target {
             account: Some(account.clone()),
             policy: policy.transpose(),
-            tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            tags: tags.map(|tags| tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
             grants_itself,
         };
         let seen = |policy: &Seen<Option<PolicyDocument>>, kind| match policy.known() {
@@ -350,39 +344,41 @@ impl Estate<'_> {
             ("iam", "role") => match self.link::<Role>(&account, &Region::global(), resource) {
                 Link::Found(role) => {
                     let trust = role.data().assume_role_policy_document.as_ref();
-                    of(Ok(trust.map(|trust| parsed(resource, DocumentKind::Trust, Some(trust)))), role.data().tags(), false)
+                    of(Ok(trust.map(|trust| parsed(resource, DocumentKind::Trust, Some(trust)))), Some(role.data().tags()), false)
                 }
-                Link::Missing(missing) => of(Err(missing.into_unknown::<Role>()), Vec::new(), false),
+                Link::Missing(missing) => of(Err(missing.into_unknown::<Role>()), None, false),
             },
             ("iam", "user") => match self.all::<User>().find(|user| user.arn == resource) {
-                Some(user) => of(Ok(None), user.data().tags(), true),
-                None => of(Ok(None), Vec::new(), true),
+                Some(user) => of(Ok(None), Some(user.data().tags()), true),
+                None => of(Ok(None), None, true),
             },
             ("kms", "key") => match self.key(&account, &region, resource) {
-                Link::Found(key) => of(seen(&key.data().policy, DocumentKind::Resource), key.data().tags(), false),
-                Link::Missing(missing) => of(Err(missing.into_unknown::<kms::Key>()), Vec::new(), false),
+                Link::Found(key) => of(seen(&key.data().policy, DocumentKind::Resource), Some(key.data().tags()), false),
+                Link::Missing(missing) => of(Err(missing.into_unknown::<kms::Key>()), None, false),
             },
             ("secretsmanager", "secret") => match self.secret(&account, &region, resource) {
-                Link::Found(secret) => of(seen(&secret.data().resource_policy, DocumentKind::Resource), secret.data().tags(), true),
-                Link::Missing(missing) => of(Err(missing.into_unknown::<secretsmanager::Secret>()), Vec::new(), true),
+                Link::Found(secret) => of(seen(&secret.data().resource_policy, DocumentKind::Resource), Some(secret.data().tags()), true),
+                Link::Missing(missing) => of(Err(missing.into_unknown::<secretsmanager::Secret>()), None, true),
             },
             ("ecr", "repository") => match self.link::<ecr::Repository>(&account, &region, resource) {
-                Link::Found(repository) => of(seen(&repository.data().policy, DocumentKind::Unaddressed), repository.data().tags(), true),
-                Link::Missing(missing) => of(Err(missing.into_unknown::<ecr::Repository>()), Vec::new(), true),
+                Link::Found(repository) => {
+                    of(seen(&repository.data().policy, DocumentKind::Unaddressed), Some(repository.data().tags()), true)
+                }
+                Link::Missing(missing) => of(Err(missing.into_unknown::<ecr::Repository>()), None, true),
             },
             ("elasticfilesystem", "file-system") => {
                 let found = self.all::<elasticfilesystem::FileSystem>().find(|system| system.arn() == resource);
                 match found {
-                    Some(system) => of(seen(&system.data().policy, DocumentKind::Resource), system.data().tags(), true),
-                    None => of(Err(Gap::not_collected("elasticfilesystem:DescribeFileSystemPolicy").into()), Vec::new(), true),
+                    Some(system) => of(seen(&system.data().policy, DocumentKind::Resource), Some(system.data().tags()), true),
+                    None => of(Err(Gap::not_collected("elasticfilesystem:DescribeFileSystemPolicy").into()), None, true),
                 }
             }
             // These have policies too, which are not read.
             ("s3" | "sqs" | "sns" | "lambda" | "events" | "logs" | "ssm", _) => {
                 let gap = Gap { resource: Some(resource.to_owned()), ..Gap::not_collected("") };
-                of(Err(gap.into()), Vec::new(), true)
+                of(Err(gap.into()), None, true)
             }
-            _ => of(Ok(None), Vec::new(), true),
+            _ => of(Ok(None), None, true),
         }
     }
 
@@ -448,7 +444,7 @@ fn compiled(policy: &Policy) -> Attached {
     parsed(&policy.arn, DocumentKind::Identity, version.and_then(|version| version.document.as_ref()))
 }
 
-fn parsed(name: &str, kind: DocumentKind, document: Option<&PolicyDocument>) -> Attached {
+pub(crate) fn parsed(name: &str, kind: DocumentKind, document: Option<&PolicyDocument>) -> Attached {
     let document = match document.map(|document| &document.0) {
         Some(serde_json::Value::String(text)) => Document::from_text(kind, text),
         Some(value) => Document::from_json(kind, value),

@@ -1,0 +1,354 @@
+//! What each principal can become: the landscape of the escalation search from IAM's principals and the resources through
+//! which one acts as another, and what the search finds in it.
+
+use plimsoll_iam::escalation::{
+    AuthenticationMode, Certainty, Cluster, Deployment, EksCluster, Escalations, Group, Instance, InstanceProfile, Landscape,
+    ManagedPolicy, Path, PodIdentityAssociation, Principal as Place, PrincipalKind, Repository, Service, Task, TaskDefinition, escalate,
+};
+use plimsoll_iam::{Attached, DocumentKind, Layer, Tri};
+use plimsoll_model::aws::iam::{AttachedPolicy, PolicyDetail, Role, User};
+use plimsoll_model::aws::{ec2, ecr, ecs, eks, iam};
+use plimsoll_model::{AccountId, ImageReference, Region, Resource};
+use rustc_hash::FxHashMap;
+
+use crate::permission::{Principal, malformed, parsed};
+use crate::{Estate, Link, Node, Unknown};
+
+/// What the search finds in an estate, made once.
+#[derive(Debug)]
+pub struct Escalation {
+    /// Everything that the search looks at. Roles come first, then users, each in the order of the inventory.
+    pub landscape: Landscape,
+    /// Administrators, and the shortest path of everybody who may become one.
+    pub found: Escalations,
+    /// By position in the landscape.
+    administrators: FxHashMap<usize, Certainty>,
+    paths: FxHashMap<usize, usize>,
+}
+
+impl Escalation {
+    /// The shortest path from a principal to an administrator; none for one that is an administrator already.
+    pub fn path(&self, position: usize) -> Option<&Path> {
+        self.found.paths.get(*self.paths.get(&position)?)
+    }
+}
+
+impl<'e> Principal<'e> {
+    fn position(self) -> usize {
+        match self {
+            Self::Role(role) => role.index as usize,
+            Self::User(user) => user.estate.inventory().roles.len() + user.index as usize,
+        }
+    }
+
+    /// Why its permissions are not known: a policy that was not read, or one that is malformed.
+    fn assessed(self) -> Result<(), Unknown> {
+        let found = &self.estate().escalation().found;
+        if let Some((_, why)) = found.unassessed.iter().find(|(position, _)| *position == self.position()) {
+            return Err(malformed(self.arn(), &why.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Whether it may do everything as it is (ADMIN of the catalogue): certainly, on conditions, or not.
+    ///
+    /// # Errors
+    ///
+    /// A policy that was not read, where what was read does not make it an administrator.
+    pub fn administers(self) -> Result<Option<Certainty>, Unknown> {
+        self.assessed()?;
+        match self.estate().escalation().administrators.get(&self.position()) {
+            Some(certainty) => Ok(Some(*certainty)),
+            None => match self.policies().1 {
+                Some(unknown) => Err(unknown),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// The shortest path by which it can become an administrator (CAN-ESCALATE of the catalogue); none for one that is.
+    ///
+    /// # Errors
+    ///
+    /// A policy that was not read, where what was read shows no path.
+    pub fn escalates(self) -> Result<Option<&'e Path>, Unknown> {
+        self.assessed()?;
+        match self.estate().escalation().path(self.position()) {
+            Some(path) => Ok(Some(path)),
+            None => match self.policies().1 {
+                Some(unknown) => Err(unknown),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+impl Estate<'_> {
+    /// Who may become what; searched on first use.
+    pub fn escalation(&self) -> &Escalation {
+        self.escalation.get_or_init(|| {
+            let landscape = self.landscape();
+            let found = escalate(&landscape);
+            let administrators = found.administrators.iter().map(|found| (found.principal, found.certainty)).collect();
+            let paths = found.paths.iter().zip(0..).map(|(path, position)| (path.start, position)).collect();
+            Escalation { landscape, found, administrators, paths }
+        })
+    }
+
+    fn landscape(&self) -> Landscape {
+        let groups: FxHashMap<(&AccountId, &str), usize> = self
+            .all::<iam::Group>()
+            .zip(0..)
+            .map(|(group, position)| ((group.account(), group.data().group_name.as_str()), position))
+            .collect();
+        let (instances, positions) = self.machines();
+        Landscape {
+            principals: self.principals().map(|principal| self.place(principal, &groups)).collect(),
+            groups: self.all::<iam::Group>().map(|group| self.group(group)).collect(),
+            policies: self.all::<iam::Policy>().filter_map(|policy| self.managed(policy.account(), &policy.data().arn)).collect(),
+            instance_profiles: self.instance_profiles(),
+            clusters: self.active_clusters().map(cluster).collect(),
+            services: self.active_services().map(service).collect(),
+            task_definitions: self
+                .definitions_in_scope()
+                .map(|definition| TaskDefinition { arn: definition.data().task_definition_arn.as_str().into() })
+                .collect(),
+            tasks: self.running_tasks().map(|running| task(running, &positions)).collect(),
+            instances,
+            repositories: self.all::<ecr::Repository>().map(|repository| self.repository_in_use(repository)).collect(),
+            eks_clusters: self.eks_clusters().map(|cluster| self.kubernetes_cluster(cluster)).collect(),
+        }
+    }
+
+    fn managed(&self, account: &AccountId, arn: &str) -> Option<ManagedPolicy> {
+        let policy: Node<'_, iam::Policy> = self.link(account, &Region::global(), arn).found()?;
+        let attached = self.permissions().managed(policy.index)?.clone();
+        Some(ManagedPolicy { arn: arn.into(), policy: attached, older: Vec::new() })
+    }
+
+    fn attached(&self, account: &AccountId, policies: &[AttachedPolicy]) -> Vec<ManagedPolicy> {
+        policies.iter().filter_map(|policy| self.managed(account, &policy.policy_arn)).collect()
+    }
+
+    fn group(&self, group: Node<'_, iam::Group>) -> Group {
+        let data = group.data();
+        Group {
+            arn: data.arn.as_str().into(),
+            attached: self.attached(group.account(), &data.attached_managed_policies),
+            inline: inline(&data.group_policy_list),
+        }
+    }
+
+    fn place(&self, principal: Principal<'_>, groups: &FxHashMap<(&AccountId, &str), usize>) -> Place {
+        let account = principal.account();
+        let controls = self.controls(account);
+        let mut place = Place {
+            facts: principal.facts(),
+            scps: controls.scps.clone(),
+            rcps: controls.rcps.clone(),
+            manages: controls.manages,
+            unread: if controls.unread { vec![Layer::ServiceControl(0)] } else { Vec::new() },
+            ..Place::new(PrincipalKind::Role, principal.arn())
+        };
+        let boundary = match principal {
+            Principal::Role(role) => {
+                let Role { role_policy_list, attached_managed_policies, permissions_boundary, assume_role_policy_document, .. } =
+                    role.data();
+                place.inline = inline(role_policy_list);
+                place.attached = self.attached(account, attached_managed_policies);
+                place.trust = assume_role_policy_document.as_ref().map(|trust| parsed("trust policy", DocumentKind::Trust, Some(trust)));
+                permissions_boundary
+            }
+            Principal::User(user) => {
+                let User { user_policy_list, attached_managed_policies, permissions_boundary, group_list, access_keys, .. } = user.data();
+                place.kind = PrincipalKind::User;
+                place.inline = inline(user_policy_list);
+                place.attached = self.attached(account, attached_managed_policies);
+                place.groups = group_list.iter().filter_map(|name| groups.get(&(account, name.as_str())).copied()).collect();
+                place.access_keys = access_keys.known().ok().map(|keys| u8::try_from(keys.len()).unwrap_or(u8::MAX));
+                permissions_boundary
+            }
+        };
+        if let Some(arn) = boundary.as_ref().and_then(|boundary| boundary.permissions_boundary_arn.as_deref()) {
+            match self.managed(account, arn) {
+                Some(policy) => place.boundary = Some(policy.policy),
+                None => place.unread.push(Layer::Boundary),
+            }
+        }
+        place
+    }
+
+    fn instance_profiles(&self) -> Option<Vec<InstanceProfile>> {
+        let profiles = self.all::<iam::InstanceProfile>().map(|profile| InstanceProfile {
+            arn: profile.data().arn.as_str().into(),
+            role: profile.data().roles.first().map(|role| role.arn.as_str().into()),
+        });
+        let accounts = self.inventory().header.scope.accounts.iter();
+        let mut read = accounts.map(|account| self.coverage().check(account, &Region::global(), iam::InstanceProfile::OPERATION));
+        read.all(|answer| answer.is_ok()).then(|| profiles.collect())
+    }
+
+    /// Container hosts and nodes, and where each container instance is among them.
+    fn machines(&self) -> (Vec<Instance>, FxHashMap<&str, usize>) {
+        let mut positions = FxHashMap::default();
+        let mut machines = Vec::new();
+        for host in self.hosts() {
+            let Some(instance) = host.instance().found() else { continue };
+            let reached = host.tasks().map(|task| task.reaches_instance_metadata());
+            let reached = reached.fold(Tri::False, |so_far, one| so_far.or(one.map_or(Tri::Unknown, |way| truth(way.is_some()))));
+            positions.insert(host.data().container_instance_arn.as_str(), machines.len());
+            machines.push(Instance {
+                container_instance: Some(host.data().container_instance_arn.as_str().into()),
+                cluster: host.cluster().found().map(|cluster| cluster.data().cluster_arn.as_str().into()),
+                ..machine(instance, reached)
+            });
+        }
+        let nodes = self.all::<eks::Cluster>().flat_map(Node::<'_, eks::Cluster>::nodes).chain(self.nodes_alone());
+        machines.extend(nodes.map(|node| {
+            let options = node.data().metadata_options.as_ref();
+            // Pods are one hop further away than the node itself, unless they share its network.
+            let reached = options.map_or(Tri::Unknown, |options| {
+                truth(
+                    options.http_tokens.as_deref() == Some("optional") || options.http_put_response_hop_limit.is_some_and(|hops| hops > 1),
+                )
+            });
+            machine(node, reached)
+        }));
+        (machines, positions)
+    }
+
+    fn repository_in_use(&self, repository: Node<'_, ecr::Repository>) -> Repository {
+        let policy = repository.data().policy.known().ok().and_then(Option::as_ref);
+        let mut deployments: Vec<Deployment> = Vec::new();
+        for image in self.running_images().filter(|image| image.data().repository_name == repository.data().repository_name) {
+            if image.repository().found() != Some(repository) {
+                continue;
+            }
+            for running in image.running_tasks() {
+                let Some(role) = role_of(running) else { continue };
+                let follows_tag = running.task_definition().found().map_or(Tri::Unknown, |definition| follows(repository, definition));
+                let deployment = Deployment { role: role.as_str().into(), follows_tag };
+                if !deployments.iter().any(|known| known.role == deployment.role && known.follows_tag == deployment.follows_tag) {
+                    deployments.push(deployment);
+                }
+            }
+        }
+        let arn = repository.arn();
+        Repository {
+            arn: arn.as_ref().into(),
+            policy: policy.map(|policy| parsed(&arn, DocumentKind::Unaddressed, Some(policy))),
+            deployments,
+        }
+    }
+
+    fn kubernetes_cluster(&self, cluster: Node<'_, eks::Cluster>) -> EksCluster {
+        let mode = cluster.data().access_config.as_ref().and_then(|config| config.authentication_mode.as_deref());
+        let listed = cluster.was_listed("eks:ListAccessEntries").is_ok();
+        let roles = self.all::<Role>().filter(|role| {
+            let trusts = role.assume_statements().unwrap_or_default();
+            let of_cluster = crate::service_account::IssuerTrust::of(&trusts)
+                .any(|trust| self.cluster_of_issuer(role.account(), trust.issuer).found() == Some(cluster));
+            of_cluster
+        });
+        let mut node_roles: Vec<_> = cluster.nodegroups().filter_map(|group| group.data().node_role.as_deref()).map(Into::into).collect();
+        node_roles.dedup();
+        let agent = cluster.addon("eks-pod-identity-agent").map_or(Tri::Unknown, |addon| truth(addon.is_some() || cluster.is_auto_mode()));
+        EksCluster {
+            arn: cluster.arn().as_ref().into(),
+            authentication_mode: match mode {
+                Some("CONFIG_MAP") => Some(AuthenticationMode::ConfigMap),
+                Some("API") => Some(AuthenticationMode::Api),
+                Some("API_AND_CONFIG_MAP") => Some(AuthenticationMode::Both),
+                _ => None,
+            },
+            access_entries: listed.then(|| cluster.access_entries().map(|entry| entry.data().principal_arn.as_str().into()).collect()),
+            associations: cluster
+                .pod_identity_associations()
+                .map(|association| PodIdentityAssociation {
+                    arn: association.arn().as_ref().into(),
+                    role: association.data().role_arn.as_str().into(),
+                })
+                .collect(),
+            irsa_roles: roles.map(|role| role.data().arn.as_str().into()).collect(),
+            node_roles,
+            pod_identity_agent: agent,
+        }
+    }
+}
+
+/// Whether pushing a tag to a repository changes what a task definition runs next.
+fn follows(repository: Node<'_, ecr::Repository>, definition: Node<'_, ecs::TaskDefinition>) -> Tri {
+    if repository.data().image_tag_mutability.as_deref().is_some_and(|mutability| mutability.starts_with("IMMUTABLE")) {
+        return Tri::False;
+    }
+    let name = &repository.data().repository_name;
+    let images = definition.data().container_definitions.iter().filter_map(|container| ImageReference::parse(&container.image));
+    let mut of_repository = images.filter(|image| image.repository == name);
+    truth(of_repository.any(|image| image.digest.is_none()))
+}
+
+fn truth(holds: bool) -> Tri {
+    if holds { Tri::True } else { Tri::False }
+}
+
+fn inline(policies: &[PolicyDetail]) -> Vec<Attached> {
+    policies.iter().map(|policy| parsed(&policy.policy_name, DocumentKind::Identity, policy.policy_document.as_ref())).collect()
+}
+
+fn tags<T: Resource>(node: Node<'_, T>) -> Option<Vec<(compact_str::CompactString, compact_str::CompactString)>> {
+    Some(node.data().tags().into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+}
+
+fn cluster(cluster: Node<'_, ecs::Cluster>) -> Cluster {
+    Cluster {
+        arn: cluster.data().cluster_arn.as_str().into(),
+        places_on_instances: truth(cluster.container_instances().next().is_some()),
+        tags: tags(cluster),
+    }
+}
+
+fn service(service: Node<'_, ecs::Service>) -> Service {
+    let role = service.task_definition().and_then(Link::found).and_then(Node::<'_, ecs::TaskDefinition>::task_role).and_then(Link::found);
+    Service {
+        arn: service.data().service_arn.as_str().into(),
+        cluster: service.data().cluster_arn.as_str().into(),
+        task_role: role.map(|role| role.data().arn.as_str().into()),
+        tags: tags(service),
+    }
+}
+
+/// The ARN of the role that a task runs with, overrides counted in.
+fn role_of(task: Node<'_, ecs::Task>) -> Option<&String> {
+    let role = match task.task_role_override() {
+        Some(role) => role,
+        None => task.task_definition().found()?.task_role()?,
+    };
+    Some(&role.found()?.data().arn)
+}
+
+fn task(task: Node<'_, ecs::Task>, machines: &FxHashMap<&str, usize>) -> Task {
+    let data = task.data();
+    let execution = task.task_definition().found().and_then(Node::<'_, ecs::TaskDefinition>::execution_role).and_then(Link::found);
+    Task {
+        arn: data.task_arn.as_str().into(),
+        cluster: data.cluster_arn.as_str().into(),
+        task_role: role_of(task).map(|role| role.as_str().into()),
+        execution_role: execution.map(|role| role.data().arn.as_str().into()),
+        exec_enabled: truth(data.enable_execute_command),
+        instance: data.container_instance_arn.as_deref().and_then(|arn| machines.get(arn).copied()),
+        tags: tags(task),
+    }
+}
+
+fn machine(instance: Node<'_, ec2::Instance>, imds_from_containers: Tri) -> Instance {
+    let managed = instance.management().exists().map_or(Tri::Unknown, |found| truth(found.is_some()));
+    Instance {
+        arn: instance.arn().as_ref().into(),
+        container_instance: None,
+        cluster: None,
+        role: instance.role().and_then(Link::found).map(|role| role.data().arn.as_str().into()),
+        imds_from_containers,
+        ssm_agent: managed,
+        pod_roles: Vec::new(),
+    }
+}
