@@ -136,12 +136,14 @@ fn group(n: usize, groups: usize, shape: Shape, dice: &mut Dice) -> ec2::Securit
         match dice.roll(4) {
             0 => rule.ip_ranges.push(ec2::IpRange { cidr_ip: "0.0.0.0/0".to_owned(), description: None }),
             1 => {
-                rule.ip_ranges.push(ec2::IpRange { cidr_ip: format!("203.{}.{}.0/24", dice.roll(250), dice.roll(250)), description: None })
+                rule.ip_ranges.push(ec2::IpRange { cidr_ip: format!("203.{}.{}.0/24", dice.roll(250), dice.roll(250)), description: None });
             }
             2 => rule.ip_ranges.push(ec2::IpRange { cidr_ip: format!("10.{}.0.0/16", dice.roll(250)), description: None }),
             _ => {
-                let references = if shape == Shape::DenseReferences { 0 } else { 1 };
-                rule.user_id_group_pairs.extend((0..references).map(|_| reference(dice.roll(groups))));
+                // The references of this shape are all in the first rule.
+                if shape != Shape::DenseReferences {
+                    rule.user_id_group_pairs.push(reference(dice.roll(groups)));
+                }
             }
         }
         rule

@@ -43,6 +43,8 @@ pub struct Network<'a> {
     /// Network load balancers' groups that hold an application load balancer's listener, with the state of health.
     pub(crate) chained_to: FxHashMap<(Ix<Balancer<'a>>, usize), Vec<ChainedTo<'a>>>,
     pub(crate) has_chains: bool,
+    /// Whose node an interface is.
+    pub(crate) node_of: FxHashMap<Ix<Eni<'a>>, Ix<Balancer<'a>>>,
     /// Why there may be more load balancers in front of a VPC's interfaces.
     pub(crate) unsure_balancing: FxHashMap<Ix<Vpc<'a>>, Doubt>,
     /// Pairs of VPCs that an active peering connection joins, both ways round.

@@ -140,6 +140,21 @@ fn exposures_of_all_agree_with_each_alone() {
 }
 
 #[test]
+fn a_nat_gateway_takes_nothing_in_and_a_node_only_what_it_listens_for() {
+    let mut world = world();
+    let mut nat = eni("eni-nat", "subnet-pub", "10.0.0.30", &[]);
+    nat["InterfaceType"] = json!("nat_gateway");
+    nat["Association"] = json!({"PublicIp": "198.18.0.30"});
+    world["network_interfaces"].as_array_mut().unwrap().push(nat);
+    world["security_groups"][1]["IpPermissions"] = json!([tcp(80, "0.0.0.0/0"), tcp(8443, "0.0.0.0/0")]);
+    with(world, |network| {
+        assert_eq!(network.exposure("eni-nat").unwrap().reachable(), Some(false));
+        let node = network.exposure("eni-node").unwrap();
+        assert_eq!(node.direct.flows.iter().map(ToString::to_string).collect::<Vec<_>>(), ["tcp/80 0.0.0.0/0"]);
+    });
+}
+
+#[test]
 fn a_detached_interface_is_not_exposed() {
     let mut world = world();
     world["network_interfaces"][0]["Status"] = json!("available");
