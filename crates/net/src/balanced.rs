@@ -107,6 +107,8 @@ pub(crate) struct Packets<'p> {
     /// Keeps what is left after each hop.
     pub(crate) traced: bool,
     pub(crate) posture: Posture,
+    /// Leaves out paths once they are blocked: nobody wants to hear of them.
+    pub(crate) open_only: bool,
 }
 
 /// Whether health keeps a target from traffic.
@@ -164,9 +166,15 @@ impl<'a> Network<'a> {
             let taken = way.taken(node, health);
             let mut walk = start.clone();
             self.admit(&mut walk, balancer, way.forward_doubt, from_internet);
+            if packets.open_only && walk.is_blocked() {
+                return;
+            }
             match client {
                 Client::Internet(_) => {
                     self.in_from_internet(&mut walk, node);
+                    if packets.open_only && walk.is_blocked() {
+                        continue;
+                    }
                     self.second_leg(&mut walk, &way, node, None, posture);
                     self.back_to_internet(&mut walk, node);
                     out.push(Outcome { walk, balanced: Some(taken) });

@@ -16,8 +16,9 @@ use crate::set::CidrSet;
 use crate::world::World;
 
 pub(crate) fn compile<'a>(world: &World<'a>) -> Network<'a> {
-    let mut network = Network::default();
-    for gap in world.missing {
+    let mut network = Network { operations: world.operations, ..Network::default() };
+    // What failed for one resource is said by that resource.
+    for gap in world.missing.iter().filter(|gap| gap.resource.is_none()) {
         let operation = if gap.closes_account() || gap.closes_region() { "" } else { gap.operation.as_str() };
         let region = if gap.closes_account() { "" } else { gap.region.as_str() };
         network.unread.insert((gap.account.as_str(), region, operation));

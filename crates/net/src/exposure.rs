@@ -246,7 +246,8 @@ impl<'a> Network<'a> {
         let everyone = CidrSet::internet();
         for protocol in [Protocol::TCP, Protocol::UDP] {
             for family in Family::BOTH {
-                let packets = Packets { protocol, family, ports: &PortSet::all(), traced: false, posture: Posture::Configured };
+                let packets =
+                    Packets { protocol, family, ports: &PortSet::all(), traced: false, posture: Posture::Configured, open_only: true };
                 for outcome in self.balanced(Client::Internet(&everyone), ix, packets) {
                     let Some(balanced) = outcome.balanced else { continue };
                     let (known, unknown): (Vec<Piece>, Vec<Piece>) =
