@@ -8,8 +8,8 @@
 
 use std::time::{Duration, Instant};
 
-use plimsoll_model::aws::ec2;
-use plimsoll_model::{AccountId, Located, Region};
+use plimsoll_model::aws::{ec2, elasticloadbalancing as elb};
+use plimsoll_model::{AccountId, Located, Region, Seen};
 use plimsoll_net::{Endpoint, Network, Protocol, Question, World};
 
 /// How groups and interfaces relate.
@@ -21,6 +21,8 @@ enum Shape {
     GroupPerTask,
     /// Every rule set refers to fifty other groups.
     DenseReferences,
+    /// As the group per task, behind load balancers of a thousand targets each.
+    Balanced,
 }
 
 #[derive(Default)]
@@ -32,6 +34,9 @@ struct Lists {
     security_groups: Vec<Located<ec2::SecurityGroup>>,
     network_interfaces: Vec<Located<ec2::NetworkInterface>>,
     internet_gateways: Vec<Located<ec2::InternetGateway>>,
+    load_balancers: Vec<Located<elb::LoadBalancer>>,
+    listeners: Vec<Located<elb::Listener>>,
+    target_groups: Vec<Located<elb::TargetGroup>>,
 }
 
 fn at<T>(data: T) -> Located<T> {
@@ -92,7 +97,69 @@ fn lists(interfaces: usize, groups: usize, shape: Shape, own_class: bool) -> Lis
     for n in 0..interfaces {
         lists.network_interfaces.push(at(interface(n, groups, shape, own_class, &mut dice)));
     }
+    if shape == Shape::Balanced {
+        for n in 0..interfaces.div_ceil(1_000) {
+            balance(&mut lists, n);
+        }
+    }
     lists
+}
+
+/// A load balancer in front of a thousand interfaces, with a node in each of two subnets.
+fn balance(lists: &mut Lists, n: usize) {
+    let suffix = format!("app/shop{n}/0123456789abcdef");
+    let arn = format!("arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/{suffix}");
+    let group = format!("arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/shop{n}/0123456789abcdef");
+    lists.load_balancers.push(at(elb::LoadBalancer {
+        load_balancer_arn: arn.clone(),
+        load_balancer_name: format!("shop{n}"),
+        kind: "application".to_owned(),
+        scheme: Some("internet-facing".to_owned()),
+        vpc_id: Some("vpc-1".to_owned()),
+        attributes: Seen::Known(Vec::new()),
+        listeners: Seen::Known(Vec::new()),
+        ..Default::default()
+    }));
+    let action = elb::Action { kind: "forward".to_owned(), target_group_arn: Some(group.clone()), ..Default::default() };
+    lists.listeners.push(at(elb::Listener {
+        listener_arn: format!("{arn}/listener"),
+        load_balancer_arn: arn,
+        port: Some(443),
+        protocol: Some("HTTPS".to_owned()),
+        default_actions: vec![action],
+        rules: Seen::Known(Vec::new()),
+        ..Default::default()
+    }));
+    let healthy = || Some(elb::TargetHealth { state: Some("healthy".to_owned()), reason: None });
+    let members = lists.network_interfaces.iter().skip(n * 1_000).take(1_000).filter_map(|eni| eni.data.private_ip_address.clone());
+    let targets = members.map(|id| elb::TargetHealthDescription {
+        target: elb::TargetDescription { id, port: Some(443), availability_zone: None },
+        target_health: healthy(),
+        ..Default::default()
+    });
+    lists.target_groups.push(at(elb::TargetGroup {
+        target_group_arn: group,
+        target_group_name: format!("shop{n}"),
+        protocol: Some("HTTPS".to_owned()),
+        vpc_id: Some("vpc-1".to_owned()),
+        target_type: Some("ip".to_owned()),
+        attributes: Seen::Known(Vec::new()),
+        target_health_descriptions: Seen::Known(targets.collect()),
+        ..Default::default()
+    }));
+    for zone in 0..2 {
+        let public = ec2::NetworkInterfaceAssociation { public_ip: Some("198.18.0.2".to_owned()), ..Default::default() };
+        lists.network_interfaces.push(at(ec2::NetworkInterface {
+            network_interface_id: format!("eni-node-{n}-{zone}"),
+            interface_type: Some("interface".to_owned()),
+            description: Some(format!("ELB {suffix}")),
+            subnet_id: Some(format!("subnet-{zone}")),
+            private_ip_address: Some(format!("10.{zone}.{}.{}", 250 - n / 250, n % 250 + 1)),
+            association: Some(public),
+            groups: vec![ec2::GroupIdentifier { group_id: "sg-0".to_owned(), group_name: None }],
+            ..Default::default()
+        }));
+    }
 }
 
 fn acl(n: usize) -> ec2::NetworkAcl {
@@ -136,12 +203,14 @@ fn group(n: usize, groups: usize, shape: Shape, dice: &mut Dice) -> ec2::Securit
         match dice.roll(4) {
             0 => rule.ip_ranges.push(ec2::IpRange { cidr_ip: "0.0.0.0/0".to_owned(), description: None }),
             1 => {
-                rule.ip_ranges.push(ec2::IpRange { cidr_ip: format!("203.{}.{}.0/24", dice.roll(250), dice.roll(250)), description: None })
+                rule.ip_ranges.push(ec2::IpRange { cidr_ip: format!("203.{}.{}.0/24", dice.roll(250), dice.roll(250)), description: None });
             }
             2 => rule.ip_ranges.push(ec2::IpRange { cidr_ip: format!("10.{}.0.0/16", dice.roll(250)), description: None }),
             _ => {
-                let references = if shape == Shape::DenseReferences { 0 } else { 1 };
-                rule.user_id_group_pairs.extend((0..references).map(|_| reference(dice.roll(groups))));
+                // The references of this shape are all in the first rule.
+                if shape != Shape::DenseReferences {
+                    rule.user_id_group_pairs.push(reference(dice.roll(groups)));
+                }
             }
         }
         rule
@@ -178,7 +247,7 @@ fn interface(n: usize, groups: usize, shape: Shape, own_class: bool, dice: &mut 
         _ if own_class => vec![n % groups, (n / groups + n * 7) % groups],
         Shape::FewBigGroups => vec![dice.roll(20)],
         // About five thousand tasks' worth of groups in use, the rest lying about.
-        Shape::GroupPerTask => vec![n % 5_000 % groups],
+        Shape::GroupPerTask | Shape::Balanced => vec![n % 5_000 % groups],
         Shape::DenseReferences => vec![n % 2_500 % groups, (n % 2_500 + 1) % groups],
     };
     let association =
@@ -222,6 +291,9 @@ fn measure(lists: &Lists) -> Costs {
         security_groups: &lists.security_groups,
         network_interfaces: &lists.network_interfaces,
         internet_gateways: &lists.internet_gateways,
+        load_balancers: &lists.load_balancers,
+        listeners: &lists.listeners,
+        target_groups: &lists.target_groups,
         ..World::default()
     };
     let before = memory("VmRSS:");
@@ -256,6 +328,7 @@ fn main() {
         ("a group per task", Shape::GroupPerTask, false),
         ("dense references", Shape::DenseReferences, false),
         ("each its own class", Shape::GroupPerTask, true),
+        ("behind load balancers", Shape::Balanced, false),
     ] {
         let mut before: Option<f64> = None;
         for interfaces in [1_000, 10_000, 100_000] {

@@ -107,6 +107,8 @@ pub(crate) struct Packets<'p> {
     /// Keeps what is left after each hop.
     pub(crate) traced: bool,
     pub(crate) posture: Posture,
+    /// Leaves out paths once they are blocked: nobody wants to hear of them.
+    pub(crate) open_only: bool,
 }
 
 /// Whether health keeps a target from traffic.
@@ -164,9 +166,15 @@ impl<'a> Network<'a> {
             let taken = way.taken(node, health);
             let mut walk = start.clone();
             self.admit(&mut walk, balancer, way.forward_doubt, from_internet);
+            if packets.open_only && walk.is_blocked() {
+                return;
+            }
             match client {
                 Client::Internet(_) => {
                     self.in_from_internet(&mut walk, node);
+                    if packets.open_only && walk.is_blocked() {
+                        continue;
+                    }
                     self.second_leg(&mut walk, &way, node, None, posture);
                     self.back_to_internet(&mut walk, node);
                     out.push(Outcome { walk, balanced: Some(taken) });
@@ -208,7 +216,7 @@ impl<'a> Network<'a> {
             let door = balancer.vpc.filter(|_| !facing).and_then(|vpc| self.front_door(vpc));
             walk.check(Hop::Balancing { code: "lb-internal", object: balancer.name }, facing, door.as_ref());
         }
-        for doubt in [forward_doubt, balancer.listeners_unread.as_ref()].into_iter().flatten() {
+        if let Some(doubt) = forward_doubt {
             walk.check(Hop::Unknown, true, Some(doubt));
         }
     }
@@ -311,7 +319,9 @@ impl<'a> Network<'a> {
 
     /// Why it is not known which load balancers lead to an interface.
     pub(crate) fn balancing_doubt(&self, target: Ix<Eni<'a>>) -> Option<Doubt> {
-        let vpc = self.subnets.get(self.enis.get(target).subnet?).vpc;
-        self.unsure_balancing.get(&vpc).cloned()
+        let groups = self.targeted.get(&target).into_iter().flatten().map(|group| self.target_groups.get(*group));
+        let mut fronts = groups.flat_map(|group| &group.data.load_balancer_arns).filter_map(|arn| self.ids.balancers.get(arn.as_str()));
+        let unread = fronts.find_map(|front| self.balancers.get(*front).listeners_unread.clone());
+        unread.or_else(|| self.unsure_balancing.get(&self.subnets.get(self.enis.get(target).subnet?).vpc).cloned())
     }
 }

@@ -126,7 +126,7 @@ impl<'a> Network<'a> {
         }
         let mut walk = Walk::new(self, Protocol::TCP, family, peers, PortSet::one(front.port), client_ports(from_internet)).traced(traced);
         self.admit(&mut walk, self.balancers.get(front.balancer), front.forward_doubt, from_internet);
-        for doubt in [behind.forward_doubt, self.balancers.get(behind.balancer).listeners_unread.as_ref()].into_iter().flatten() {
+        if let Some(doubt) = behind.forward_doubt {
             walk.check(Hop::Unknown, true, Some(doubt));
         }
         let at;

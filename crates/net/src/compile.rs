@@ -16,8 +16,9 @@ use crate::set::CidrSet;
 use crate::world::World;
 
 pub(crate) fn compile<'a>(world: &World<'a>) -> Network<'a> {
-    let mut network = Network::default();
-    for gap in world.missing {
+    let mut network = Network { operations: world.operations, ..Network::default() };
+    // What failed for one resource is said by that resource.
+    for gap in world.missing.iter().filter(|gap| gap.resource.is_none()) {
         let operation = if gap.closes_account() || gap.closes_region() { "" } else { gap.operation.as_str() };
         let region = if gap.closes_account() { "" } else { gap.region.as_str() };
         network.unread.insert((gap.account.as_str(), region, operation));
@@ -383,9 +384,13 @@ fn interfaces<'a>(network: &mut Network<'a>, world: &World<'a>) {
             public4: public(Family::V4),
             public6: public(Family::V6),
             denies_gateway: data.deny_all_igw_traffic == Some(true),
-            // The block of a gateway's own route table, and what is uncertain, may differ from one interface to the next.
-            own: (doubt.is_some() || data.groups.is_empty() || vpc.is_some_and(|vpc| network.vpcs.get(vpc).edge.is_some()))
-                .then(|| u32::try_from(network.enis.len()).unwrap_or(u32::MAX)),
+            // What a gateway's own route table diverts, what is uncertain, and what AWS itself answers on may differ from
+            // one interface to the next.
+            own: (doubt.is_some()
+                || is_gateway_or_node(data)
+                || data.groups.is_empty()
+                || vpc.is_some_and(|vpc| network.vpcs.get(vpc).edge.is_some()))
+            .then(|| u32::try_from(network.enis.len()).unwrap_or(u32::MAX)),
         };
         let class = *classes.entry(class).or_insert_with(|| network.classes.push(class));
         let range = (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(network.addresses.len()).unwrap_or(u32::MAX));
@@ -404,6 +409,12 @@ fn interfaces<'a>(network: &mut Network<'a>, world: &World<'a>) {
         }
     }
     index_members_and_addresses(network);
+}
+
+/// Whether AWS runs what is behind an interface, and answers on some ports only: a NAT gateway, a load balancer's node.
+fn is_gateway_or_node(data: &ec2::NetworkInterface) -> bool {
+    matches!(data.interface_type.as_deref(), Some("nat_gateway" | "natGateway"))
+        || data.description.as_deref().is_some_and(|description| description.starts_with("ELB "))
 }
 
 fn read_addresses(out: &mut Vec<Address>, data: &ec2::NetworkInterface, private6: Option<&CidrSet>) {
@@ -467,6 +478,7 @@ fn balancers<'a>(network: &mut Network<'a>, world: &World<'a>) {
         let Some(suffix) = eni.data.description.as_deref().and_then(|description| description.strip_prefix("ELB ")) else { continue };
         if let Some(balancer) = by_suffix.get(suffix) {
             network.balancers.get_mut(*balancer).nodes.push(ix);
+            network.node_of.insert(ix, *balancer);
         }
     }
     for listener in world.listeners {
@@ -518,14 +530,15 @@ fn target_groups<'a>(network: &mut Network<'a>, described: &'a [Located<elasticl
             }
         }
     }
-    let of_listeners = network.balancers.iter().filter_map(|(_, balancer)| Some((balancer.vpc?, balancer.listeners_unread.clone()?)));
-    let of_groups = network.target_groups.iter().filter_map(|(_, group)| {
-        let vpc = network.ids.vpcs.get(group.data.vpc_id.as_deref()?)?;
-        Some((*vpc, group.unread.clone()?))
-    });
+    // A group that no load balancer uses leads nowhere, whatever its targets are.
+    let in_use =
+        |data: &elasticloadbalancing::TargetGroup| !data.load_balancer_arns.is_empty() && data.target_type.as_deref() != Some("lambda");
     let mut unsure = FxHashMap::default();
-    for (vpc, doubt) in of_listeners.chain(of_groups) {
-        unsure.entry(vpc).or_insert(doubt);
+    for (_, group) in network.target_groups.iter().filter(|(_, group)| in_use(group.data)) {
+        let vpc = group.data.vpc_id.as_deref().and_then(|id| network.ids.vpcs.get(id));
+        if let (Some(vpc), Some(doubt)) = (vpc, &group.unread) {
+            unsure.entry(*vpc).or_insert_with(|| doubt.clone());
+        }
     }
     network.unsure_balancing = unsure;
     network.has_chains = !chained_to.is_empty();

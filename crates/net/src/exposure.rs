@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::address::Family;
 use crate::arena::Ix;
 use crate::balanced::{Client, Packets, Posture};
-use crate::balancing::Health;
+use crate::balancing::{Health, port, takes};
 use crate::network::{BlockMode, Class, Eni, Network};
 use crate::protocol::Protocol;
 use crate::question::{Balanced, Flow};
@@ -198,16 +198,34 @@ impl<'a> Network<'a> {
         protocols
     }
 
+    /// The ports on which something may answer: all, but for what AWS runs itself. A NAT gateway takes nothing in, and a
+    /// load balancer's node only what it has a listener for.
+    fn answers_on(&self, ix: Ix<Eni<'a>>, protocol: Protocol) -> PortSet {
+        if matches!(self.enis.get(ix).data.interface_type.as_deref(), Some("nat_gateway" | "natGateway")) {
+            return PortSet::none();
+        }
+        let Some(balancer) = self.node_of.get(&ix).map(|balancer| self.balancers.get(*balancer)) else { return PortSet::all() };
+        if balancer.listeners_unread.is_some() {
+            return PortSet::all();
+        }
+        let ports = balancer.listeners.iter().filter(|listener| takes(listener, protocol)).filter_map(|listener| port(listener));
+        PortSet::from_ranges(ports.map(|port| (port, port)))
+    }
+
     fn direct_exposure(&self, ix: Ix<Eni<'a>>) -> PathExposure {
         let mut out = PathExposure::default();
         let protocols = self.inbound_protocols(self.enis.get(ix));
         for protocol in protocols {
+            let ports = self.answers_on(ix, protocol);
+            if ports.is_empty() {
+                continue;
+            }
             let (mut certain, mut doubtful) = (Vec::new(), Vec::new());
             for family in Family::BOTH {
                 if !protocol.runs_over(family) || !self.may_be_open(ix, family) {
                     continue;
                 }
-                let mut walk = Walk::new(self, protocol, family, family.internet(), PortSet::all(), client_ports(true));
+                let mut walk = Walk::new(self, protocol, family, family.internet(), ports.clone(), client_ports(true));
                 self.enter_from_internet(&mut walk, ix);
                 let (known, unknown): (Vec<Piece>, Vec<Piece>) = walk.into_arrived().into_iter().partition(|piece| piece.doubt.is_none());
                 certain.extend(known);
@@ -228,7 +246,8 @@ impl<'a> Network<'a> {
         let everyone = CidrSet::internet();
         for protocol in [Protocol::TCP, Protocol::UDP] {
             for family in Family::BOTH {
-                let packets = Packets { protocol, family, ports: &PortSet::all(), traced: false, posture: Posture::Configured };
+                let packets =
+                    Packets { protocol, family, ports: &PortSet::all(), traced: false, posture: Posture::Configured, open_only: true };
                 for outcome in self.balanced(Client::Internet(&everyone), ix, packets) {
                     let Some(balanced) = outcome.balanced else { continue };
                     let (known, unknown): (Vec<Piece>, Vec<Piece>) =

@@ -1,4 +1,4 @@
-//! Who can reach whom in a VPC, on sets of addresses and ports, and why.
+#![doc = include_str!("../README.md")]
 //!
 //! AWS's own `Describe*` shapes flow in as a [`World`]; [`Network::compile`] makes them ready once; questions then get
 //! answers that carry sources, protocols and ports, the path, and every hop that blocks. Everything is a static reading

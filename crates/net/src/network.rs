@@ -1,5 +1,7 @@
 //! The compiled network: what every query reads, by index.
 
+use std::collections::BTreeSet;
+
 use plimsoll_model::aws::{ec2, elasticloadbalancing};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -35,6 +37,8 @@ pub struct Network<'a> {
     pub(crate) ids: Ids<'a>,
     /// Account, Region and operation of listings that failed; an empty operation stands for all.
     pub(crate) unread: FxHashSet<(&'a str, &'a str, &'a str)>,
+    /// The operations that were asked at all; `None` is every one.
+    pub(crate) operations: Option<&'a BTreeSet<String>>,
     pub(crate) endpoints: Vec<&'a ec2::VpcEndpoint>,
     /// Which target groups an interface is in.
     pub(crate) targeted: FxHashMap<Ix<Eni<'a>>, Vec<Ix<TargetGroup<'a>>>>,
@@ -43,6 +47,8 @@ pub struct Network<'a> {
     /// Network load balancers' groups that hold an application load balancer's listener, with the state of health.
     pub(crate) chained_to: FxHashMap<(Ix<Balancer<'a>>, usize), Vec<ChainedTo<'a>>>,
     pub(crate) has_chains: bool,
+    /// Whose node an interface is.
+    pub(crate) node_of: FxHashMap<Ix<Eni<'a>>, Ix<Balancer<'a>>>,
     /// Why there may be more load balancers in front of a VPC's interfaces.
     pub(crate) unsure_balancing: FxHashMap<Ix<Vpc<'a>>, Doubt>,
     /// Pairs of VPCs that an active peering connection joins, both ways round.
@@ -226,12 +232,13 @@ impl<'a> Network<'a> {
 
     /// Why a listing in the place of a VPC is not known; `None` when it was read.
     pub(crate) fn unread(&self, account: &str, region: &str, operation: &'static str) -> Option<Doubt> {
-        if self.unread.is_empty() {
+        let never_asked = self.operations.is_some_and(|operations| !operations.contains(operation));
+        if self.unread.is_empty() && !never_asked {
             return None;
         }
         let known = |operation: &str| self.unread.contains(&(account, region, operation));
         let closed = known("") || self.unread.contains(&(account, "", ""));
-        (closed || known(operation)).then(|| Doubt::from(format!("not-read:{operation}")))
+        (never_asked || closed || known(operation)).then(|| Doubt::from(format!("not-read:{operation}")))
     }
 
     /// Load balancers of a VPC's account and Region may be unread in parts.

@@ -87,7 +87,7 @@ impl<'a> Network<'a> {
                         Ends::Between(client, target) => (Client::Interface(*client), *target),
                         Ends::Outward(..) => continue,
                     };
-                    let packets = Packets { protocol, family, ports: &ports, traced, posture: Posture::Now };
+                    let packets = Packets { protocol, family, ports: &ports, traced, posture: Posture::Now, open_only: false };
                     out.extend(self.balanced(client, target, packets));
                 }
             }

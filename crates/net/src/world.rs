@@ -1,5 +1,7 @@
 //! What the engine reads: lists of AWS's own shapes, borrowed from whoever collected them, and what could not be read.
 
+use std::collections::BTreeSet;
+
 use plimsoll_model::aws::{ec2, elasticloadbalancing};
 use plimsoll_model::{Gap, Inventory, Located};
 
@@ -40,8 +42,11 @@ pub struct World<'a> {
     pub listeners: &'a [Located<elasticloadbalancing::Listener>],
     /// `DescribeTargetGroups` with their attributes and the health of their targets.
     pub target_groups: &'a [Located<elasticloadbalancing::TargetGroup>],
-    /// Listings that could not be read.
+    /// Listings that could not be read. Gaps about one resource are ignored: the resource says it itself.
     pub missing: &'a [Gap],
+    /// The operations that whoever collected knows, `service:Operation`; what is not among them was never asked. `None` is
+    /// every one.
+    pub operations: Option<&'a BTreeSet<String>>,
 }
 
 impl<'a> World<'a> {
@@ -65,6 +70,7 @@ impl<'a> World<'a> {
             listeners: &inventory.listeners,
             target_groups: &inventory.target_groups,
             missing: &inventory.gaps,
+            operations: Some(&inventory.header.operations).filter(|operations| !operations.is_empty()),
         }
     }
 }

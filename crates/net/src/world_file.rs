@@ -182,6 +182,7 @@ impl WorldFile {
             listeners: &self.listeners,
             target_groups: &self.target_groups,
             missing: &self.missing,
+            operations: None,
         }
     }
 }

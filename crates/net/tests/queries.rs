@@ -140,6 +140,21 @@ fn exposures_of_all_agree_with_each_alone() {
 }
 
 #[test]
+fn a_nat_gateway_takes_nothing_in_and_a_node_only_what_it_listens_for() {
+    let mut world = world();
+    let mut nat = eni("eni-nat", "subnet-pub", "10.0.0.30", &[]);
+    nat["InterfaceType"] = json!("nat_gateway");
+    nat["Association"] = json!({"PublicIp": "198.18.0.30"});
+    world["network_interfaces"].as_array_mut().unwrap().push(nat);
+    world["security_groups"][1]["IpPermissions"] = json!([tcp(80, "0.0.0.0/0"), tcp(8443, "0.0.0.0/0")]);
+    with(world, |network| {
+        assert_eq!(network.exposure("eni-nat").unwrap().reachable(), Some(false));
+        let node = network.exposure("eni-node").unwrap();
+        assert_eq!(node.direct.flows.iter().map(ToString::to_string).collect::<Vec<_>>(), ["tcp/80 0.0.0.0/0"]);
+    });
+}
+
+#[test]
 fn a_detached_interface_is_not_exposed() {
     let mut world = world();
     world["network_interfaces"][0]["Status"] = json!("available");
@@ -317,4 +332,65 @@ fn a_question_without_a_port_is_answered_with_all_open_ports() {
         words.sort();
         assert_eq!(words, ["tcp/22 203.0.113.0/24", "tcp/443 0.0.0.0/0"]);
     });
+}
+
+/// A network load balancer whose one target is the load balancer of [`world`], which is internal.
+fn chained(inner_admits: &str) -> Value {
+    let arn = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/net/outer/fedcba9876543210";
+    let mut world = world();
+    world["load_balancers"][0]["Scheme"] = json!("internal");
+    world["security_groups"][1]["IpPermissions"] = json!([tcp(80, inner_admits)]);
+    let mut node = eni("eni-outer", "subnet-pub", "10.0.0.40", &[]);
+    node["InterfaceType"] = json!("network_load_balancer");
+    node["Description"] = json!("ELB net/outer/fedcba9876543210");
+    node["Association"] = json!({"PublicIp": "198.18.0.40"});
+    world["network_interfaces"].as_array_mut().unwrap().push(node);
+    world["load_balancers"].as_array_mut().unwrap().push(json!({"LoadBalancerArn": arn, "LoadBalancerName": "outer", "Type": "network",
+        "Scheme": "internet-facing", "VpcId": "vpc-1", "State": {"Code": "active"}}));
+    world["listeners"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"ListenerArn": "arn:outer", "LoadBalancerArn": arn, "Port": 443, "Protocol": "TCP",
+        "DefaultActions": [{"Type": "forward", "TargetGroupArn": "arn:chain"}]}));
+    world["target_groups"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"TargetGroupArn": "arn:chain", "TargetGroupName": "chain", "Protocol": "TCP",
+        "Port": 80, "VpcId": "vpc-1", "TargetType": "alb"}));
+    world["target_health"]["arn:chain"] = json!([{"Target": {"Id": balancer_arn(), "Port": 80}, "TargetHealth": {"State": "healthy"}}]);
+    world
+}
+
+#[test]
+fn a_chain_of_load_balancers_is_followed_with_the_clients_own_address() {
+    let exposure = with(chained("203.0.113.0/24"), |network| network.exposure("eni-task").unwrap());
+    assert_eq!(exposure.balanced.len(), 1);
+    let balanced = exposure.balanced[0].balanced.as_ref().unwrap();
+    assert_eq!(
+        (balanced.load_balancer.as_str(), balanced.listener_port, balanced.through.as_deref()),
+        ("outer", 443, Some(balancer_arn()))
+    );
+    assert_eq!(exposure.balanced[0].flows[0].to_string(), "tcp/443 203.0.113.0/24");
+}
+
+#[test]
+fn a_chain_is_closed_where_its_inner_load_balancer_admits_nobody_outside() {
+    with(chained("10.0.0.0/24"), |network| {
+        assert_eq!(network.exposure("eni-task").unwrap().reachable(), Some(false));
+        let answer = network
+            .reach(&question(json!({"from": "internet", "to": "eni-task", "protocol": "tcp", "port": 443, "family": 4, "via": "lb"})));
+        assert_eq!(answer.blocked_by.as_deref(), Some("sg-in:eni-node"));
+    });
+}
+
+#[test]
+fn listings_that_nobody_asked_for_are_unknown() {
+    let file = WorldFile::from_value(world()).unwrap();
+    let asked = ["ec2:DescribeInternetGateways".to_owned(), "elasticloadbalancing:DescribeLoadBalancers".to_owned()].into();
+    let network = Network::compile(&plimsoll_net::World { operations: Some(&asked), ..file.world() });
+    assert_eq!(network.exposure("eni-web").unwrap().reachable(), None);
+    assert_eq!(
+        network.endpoint_access("eni-task", "kms"),
+        EndpointAccess::Unknown { missing: "not-read:ec2:DescribeVpcEndpoints".to_owned() }
+    );
 }
