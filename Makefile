@@ -3,7 +3,7 @@
 # The SDK compiles in a third of the time with a hint that is still unstable; see build/fast-sdk.toml.
 CARGO := RUSTC_BOOTSTRAP=1 cargo -Zprofile-hint-mostly-unused --config build/fast-sdk.toml
 
-.PHONY: demo test check ci bench docs generate release demo-snapshot
+.PHONY: demo test check ci bench fuzz docs generate release demo-snapshot
 
 demo: ## Build, start LocalStack, seed the sample account and scan it
 	@PLIMSOLL_CARGO='$(CARGO)' build/demo.sh
@@ -19,7 +19,12 @@ ci: check test
 bench: ## What plimsoll itself costs, as ratios
 	$(CARGO) bench -p plimsoll-checks
 	$(CARGO) run -q --release -p plimsoll-net --example scale
+	$(CARGO) run -q --release -p plimsoll-iam --example measure
 	@PLIMSOLL_CARGO='$(CARGO)' build/bench.sh
+
+fuzz: ## A minute on each fuzz target (needs cargo-fuzz); what is found goes to target/fuzz
+	cd crates/iam/fuzz && for target in document simulate; do mkdir -p ../../../target/fuzz/$$target && RUSTC_BOOTSTRAP=1 \
+	  cargo fuzz run $$target ../../../target/fuzz/$$target corpus/$$target -- -max_total_time=60 -max_len=8192 || exit 1; done
 
 generate: ## Rewrite the registry of checks, the check reference and the schemas
 	$(CARGO) run -q -p plimsoll-checks --example generate

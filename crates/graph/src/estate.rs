@@ -14,6 +14,7 @@ use crate::balancing::Balancing;
 use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
 use crate::escalation::Escalation;
+use crate::exposure::Exposed;
 use crate::image::ImageUses;
 use crate::permission::Permissions;
 use crate::relation::Relation;
@@ -41,6 +42,9 @@ pub struct Estate<'i> {
     pub(crate) watch: Watch<'i>,
     pub(crate) permissions: OnceLock<Permissions>,
     pub(crate) escalation: OnceLock<Escalation>,
+    pub(crate) exposed: OnceLock<Exposed>,
+    /// Whether the internet reaches each task, by position.
+    pub(crate) task_exposure: OnceLock<Vec<Option<bool>>>,
     // Not made on first use: a cell would tie nodes to the lifetime of the inventory.
     pub(crate) network: Network<'i>,
 }
@@ -166,6 +170,8 @@ impl<'i> Estate<'i> {
             watch: Watch::default(),
             permissions: OnceLock::new(),
             escalation: OnceLock::new(),
+            exposed: OnceLock::new(),
+            task_exposure: OnceLock::new(),
             network: Network::compile(&World::of(inventory)),
         };
         estate.relations = crate::ecs::relations(&estate);

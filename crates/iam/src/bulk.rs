@@ -313,7 +313,7 @@ impl<'q> Prepared<'q> {
         let plain = question.resource_policy.is_none()
             && question.rcps.iter().all(Vec::is_empty)
             && action.as_ref().is_some_and(|action| {
-                let always = action.service == "sts" && action.name == "getcalleridentity";
+                let always = &*action.service == "sts" && &*action.name == "getcalleridentity";
                 !always && !needs_resource_policy(&action.service, &action.name, &question.resource)
             });
         Self { question, action, asked: Asked::new(&question.resource), plain }

@@ -123,7 +123,7 @@ pub(crate) struct Actions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ActionPattern {
     Every,
-    Of { service: CompactString, name: Glob },
+    Of { service: Box<str>, name: Glob },
 }
 
 /// A `Resource` or `NotResource` element.
@@ -144,8 +144,8 @@ pub(crate) enum ResourcePattern {
 /// An action, split and in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Action {
-    pub(crate) service: CompactString,
-    pub(crate) name: CompactString,
+    pub(crate) service: Box<str>,
+    pub(crate) name: Box<str>,
 }
 
 impl Action {

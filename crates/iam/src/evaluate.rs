@@ -43,7 +43,7 @@ pub(crate) fn evaluate_stack(request: &Request, stack: &Stack<'_>) -> Result<Dec
 /// Decides in a given context, taking chosen keys for unknown ones.
 pub(crate) fn decide(request: &Request, context: &Context, stack: &Stack<'_>) -> Decision {
     let Some(action) = Action::parse(&request.action) else { return Decision::nothing_grants(stack) };
-    if action.service == "sts" && action.name == "getcalleridentity" {
+    if &*action.service == "sts" && &*action.name == "getcalleridentity" {
         return Decision::always();
     }
     Matches::collect(request, context, &action, stack).decide()
@@ -112,7 +112,7 @@ impl<'p> Matches<'p> {
     pub(crate) fn collect(request: &Request, context: &Context, action: &Action, stack: &Stack<'p>) -> Self {
         let caller = &request.caller;
         let caller_is_bound = !(stack.caller_manages || caller.is_service() || caller.is_anonymous() || caller.is_service_linked());
-        let resource_is_bound = !(stack.resource_manages || caller.is_service_linked()) && RCP_SERVICES.contains(&action.service.as_str());
+        let resource_is_bound = !(stack.resource_manages || caller.is_service_linked()) && RCP_SERVICES.contains(&&*action.service);
         let shape = Shape {
             service_caller: caller.is_service(),
             anonymous: caller.is_anonymous(),

@@ -160,7 +160,7 @@ fn allows(kind: DocumentKind, statement: &Statement, remarks: &mut Vec<Remark>) 
             match pattern {
                 _ if statement.actions.negated => {}
                 ActionPattern::Every => remarks.push(Remark::Everything),
-                ActionPattern::Of { service, name: Glob::All } => remarks.push(Remark::WholeService(service.clone())),
+                ActionPattern::Of { service, name: Glob::All } => remarks.push(Remark::WholeService(CompactString::new(service))),
                 ActionPattern::Of { .. } => {}
             }
         }

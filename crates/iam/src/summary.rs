@@ -99,7 +99,7 @@ fn grants<'p>(statement: &'p Statement, policies: &Policies) -> Vec<(CompactStri
                 if any && levels.is_empty() {
                     continue;
                 }
-                (service.clone(), levels)
+                (CompactString::new(service), levels)
             }
         };
         let grant = grants.entry(service).or_insert_with(|| Grant { statement, levels: BTreeSet::new(), actions: BTreeSet::new() });
@@ -151,7 +151,7 @@ fn access(service: CompactString, grants: &[Grant<'_>], denies: &[(CompactString
             || access.service == "*"
             || statement.actions.patterns.iter().any(|pattern| match pattern {
                 ActionPattern::Every => true,
-                ActionPattern::Of { service, .. } => *service == access.service,
+                ActionPattern::Of { service, .. } => **service == *access.service,
             })
     };
     access.limited_by = denies.iter().filter(|(_, statement)| touches(statement)).map(|(name, _)| name.clone()).collect();

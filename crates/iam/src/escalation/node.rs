@@ -175,13 +175,19 @@ impl Node {
         self.allows(action).any(|statement| statement.match_resource(&asked, &self.context).0 != Tri::False)
     }
 
-    /// Whether it can do this on that. Cheap where it obviously cannot.
-    pub(crate) fn can(&self, action: &str, resource: &str, extra: &[(&str, KeyState)]) -> Option<Grant> {
-        if self.mask & bit(action) == 0 && bit(action) != 0 {
-            return None;
+    /// Whether its own policies grant this on that, on whatever conditions: cheap, and false for most.
+    pub(crate) fn may(&self, action: &str, resource: &str) -> bool {
+        let known = bit(action);
+        if known != 0 && self.mask & known == 0 {
+            return false;
         }
-        let parsed = Action::parse(action)?;
-        if !self.policies.unread.contains(&Layer::Identity) && !self.covers(&parsed, resource) {
+        let parsed = Action::parse(action);
+        self.policies.unread.contains(&Layer::Identity) || parsed.is_some_and(|parsed| self.covers(&parsed, resource))
+    }
+
+    /// Whether it can do this on that.
+    pub(crate) fn can(&self, action: &str, resource: &str, extra: &[(&str, KeyState)]) -> Option<Grant> {
+        if !self.may(action, resource) {
             return None;
         }
         self.decide(action, resource, extra, None, &[])

@@ -17,7 +17,7 @@ use crate::context::{Context, KeyState};
 use crate::decision::Verdict;
 use crate::evaluate::evaluate_stack;
 use crate::policies::{Policies, Request, Stack};
-use crate::principal::{Caller, Entry};
+use crate::principal::{Caller, Entry, NamedBy};
 use crate::tri::Tri;
 
 /// More clusters than this are variations of one another, but for those that a caller's conditions name.
@@ -451,8 +451,11 @@ fn mentions(from: &Node, cluster: &str) -> bool {
 pub(crate) fn assume(from: &Node, target: &Principal) -> Option<Grant> {
     if let Some(trust) = &target.trust {
         let document = trust.document.as_ref().ok()?;
-        let mut principals = document.statements.iter().filter_map(|statement| statement.principals.as_ref());
-        if !principals.any(|principals| principals.reach(&from.caller, false, false).is_some()) {
+        let named = document.statements.iter().filter_map(|statement| statement.principals.as_ref());
+        let named = named.filter_map(|principals| principals.reach(&from.caller, false, false)).max()?;
+        // Only a role of its own account that names the caller itself asks for no grant of the caller's.
+        let own_account = crate::arn::split(target.arn()).is_some_and(|[_, _, _, _, account, _]| account == from.account());
+        if (named == NamedBy::Account || !own_account) && !from.may("sts:AssumeRole", target.arn()) {
             return None;
         }
         return from.decide("sts:AssumeRole", target.arn(), &[], Some(trust), &target.rcps);

@@ -1,0 +1,255 @@
+//! What reaches workloads from the internet: tasks with the ports where they take connections, and what the engine says of
+//! their interfaces, flow in; the ways in flow out, or what is missing to know.
+
+use std::sync::Arc;
+
+use plimsoll_model::aws::ec2::{Instance, NetworkInterface};
+use plimsoll_model::aws::ecs::{ContainerInstance, Service, Task, TaskDefinition};
+use plimsoll_net::{Balanced, Exposure, Flow, PathExposure, PortSet, Protocol};
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use crate::{Estate, Node, Opening};
+
+/// Exposure of interfaces of workloads, by their position in the inventory.
+pub(crate) type Exposed = FxHashMap<u32, Arc<Exposure>>;
+
+/// One way from the internet to a workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WayIn {
+    /// The interface that it ends at.
+    pub interface: String,
+    /// The load balancer that it leads through; none for a direct one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balanced: Option<Balanced>,
+    /// Protocols, ports (the listener's behind a load balancer) and sources.
+    pub flows: Vec<Flow>,
+    /// Whether it is certainly open.
+    pub certain: bool,
+    /// Whether it is open at this moment: a load balancer sends nothing to an unhealthy target.
+    pub now: bool,
+    /// What a client must do beside sending packets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<String>,
+}
+
+/// What reaches a workload from the internet, as it is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaysIn {
+    /// Whether anything does; `None` is not known.
+    pub reachable: Option<bool>,
+    /// The ways, certain ones first.
+    pub ways: Vec<WayIn>,
+    /// What is missing to know more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+}
+
+impl WaysIn {
+    fn unknown(missing: String) -> Self {
+        Self { reachable: None, ways: Vec::new(), missing: vec![missing] }
+    }
+
+    fn none() -> Self {
+        Self { reachable: Some(false), ..Self::default() }
+    }
+
+    fn add(&mut self, exposure: &Exposure, ports: Option<&Ports>) {
+        if exposure.detached {
+            return;
+        }
+        for path in std::iter::once(&*exposure.direct).chain(&exposure.balanced) {
+            for (flows, certain) in [(&path.flows, true), (&path.doubtful, false)] {
+                let flows = kept(path, flows, ports);
+                if !flows.is_empty() {
+                    self.missing.extend(path.missing.iter().filter(|_| !certain).cloned());
+                    self.ways.push(WayIn {
+                        interface: exposure.interface.clone(),
+                        balanced: path.balanced.clone(),
+                        flows,
+                        certain,
+                        now: path.now,
+                        conditions: path.conditions.clone(),
+                    });
+                }
+            }
+        }
+        self.missing.extend(exposure.unseen.clone());
+    }
+
+    /// Weighs what was found: something certain, else something that may be, else nothing.
+    fn weighed(mut self) -> Self {
+        self.ways.sort_by_key(|way| !way.certain);
+        self.missing.sort_unstable();
+        self.missing.dedup();
+        self.reachable = match self.ways.first() {
+            Some(way) if way.certain => Some(true),
+            None if self.missing.is_empty() => Some(false),
+            _ => None,
+        };
+        self
+    }
+
+    /// Both together: what reaches one of them reaches them.
+    fn and(mut self, other: Self) -> Self {
+        self.ways.extend(other.ways);
+        self.missing.extend(other.missing);
+        self
+    }
+}
+
+/// Ports of a task on an interface of its host, by protocol.
+struct Ports {
+    tcp: PortSet,
+    udp: PortSet,
+}
+
+impl Ports {
+    fn of<'o>(openings: impl Iterator<Item = &'o Opening<'o>>) -> Self {
+        let mut ports = Self { tcp: PortSet::none(), udp: PortSet::none() };
+        for opening in openings {
+            let set = if opening.protocol == "udp" { &mut ports.udp } else { &mut ports.tcp };
+            *set = set.union(&PortSet::range(*opening.ports.start(), *opening.ports.end()));
+        }
+        ports
+    }
+
+    fn of_protocol(&self, protocol: Protocol) -> Option<&PortSet> {
+        match protocol {
+            Protocol::TCP => Some(&self.tcp),
+            Protocol::UDP => Some(&self.udp),
+            _ => None,
+        }
+    }
+}
+
+/// What of a path leads to these ports; to all when the interface is the task's own.
+fn kept(path: &PathExposure, flows: &[Flow], ports: Option<&Ports>) -> Vec<Flow> {
+    let Some(ports) = ports else { return flows.to_vec() };
+    let narrowed = flows.iter().filter_map(|flow| {
+        let open = ports.of_protocol(flow.protocol)?;
+        match &path.balanced {
+            // Its ports are the listener's: the target's decides.
+            Some(balanced) => open.contains(balanced.target_port).then(|| flow.clone()),
+            None => {
+                let left = flow.ports.intersect(open);
+                (!left.is_empty()).then(|| Flow { ports: left, ..flow.clone() })
+            }
+        }
+    });
+    narrowed.collect()
+}
+
+impl Estate<'_> {
+    /// The exposure of every interface of tasks, container hosts and nodes, computed on first use.
+    fn exposed(&self) -> &Exposed {
+        self.exposed.get_or_init(|| {
+            let exposures = self.network().exposures();
+            let all = self.all::<NetworkInterface>().filter(|interface| self.carries_workload(*interface));
+            all.filter_map(|interface| Some((interface.index, Arc::new(exposures.of(&interface.network_interface_id)?)))).collect()
+        })
+    }
+
+    fn carries_workload(&self, interface: Node<'_, NetworkInterface>) -> bool {
+        let attached = interface.data().attachment.as_ref().and_then(|attachment| attachment.instance_id.as_deref());
+        self.relations.interface_task.contains_key(&interface.index) || attached.is_some_and(|id| self.ids.instances.contains_key(id))
+    }
+
+    /// What reaches an interface of a workload from the internet; `None` for interfaces of other things.
+    pub fn exposure_of(&self, interface: Node<'_, NetworkInterface>) -> Option<&Exposure> {
+        self.exposed().get(&interface.index).map(|exposure| &**exposure)
+    }
+
+    /// Whether the internet reaches a workload, by kind and position of the resource: a task, a service or task definition
+    /// by its running tasks, a container host. `None` for what is no workload, or does not run; `Some(None)` where it is
+    /// not known.
+    pub fn internet_reaches(&self, kind: &str, index: u32) -> Option<Option<bool>> {
+        let any = |tasks: &mut dyn Iterator<Item = Node<'_, Task>>| {
+            let mut answers = tasks.filter(|task| task.is_running()).map(Node::<'_, Task>::is_internet_reachable).peekable();
+            answers.peek()?;
+            let mut known = Some(false);
+            for answer in answers {
+                match answer {
+                    Some(true) => return Some(Some(true)),
+                    None => known = None,
+                    Some(false) => {}
+                }
+            }
+            Some(known)
+        };
+        match kind {
+            "ecs:Task" => self.at::<Task>(index).filter(|task| task.is_running()).map(Node::<'_, Task>::is_internet_reachable),
+            "ecs:Service" => any(&mut self.at::<Service>(index)?.tasks()),
+            "ecs:TaskDefinition" => any(&mut self.at::<TaskDefinition>(index)?.tasks()),
+            "ecs:ContainerInstance" => Some(self.at::<ContainerInstance>(index)?.ways_in().reachable),
+            _ => None,
+        }
+    }
+}
+
+impl<'e> Node<'e, Task> {
+    /// Whether it runs.
+    pub fn is_running(self) -> bool {
+        self.data().last_status == "RUNNING"
+    }
+
+    /// What reaches it from the internet: any port of an interface of its own, the ports that it takes of its host's.
+    pub fn ways_in(self) -> WaysIn {
+        let interfaces = match self.interfaces() {
+            Ok(interfaces) => interfaces,
+            Err(unknown) => return WaysIn::unknown(unknown.gap.to_string()),
+        };
+        if interfaces.is_empty() {
+            return WaysIn::none();
+        }
+        let own = self.has_own_interface();
+        let openings = if own { Ok(Vec::new()) } else { self.openings() };
+        let openings = match openings {
+            Ok(openings) => openings,
+            Err(unknown) => return WaysIn::unknown(unknown.gap.to_string()),
+        };
+        let mut found = WaysIn::none();
+        for interface in interfaces {
+            let Some(exposure) = self.estate.exposure_of(interface) else { continue };
+            let of_interface = openings.iter().filter(|opening| opening.interface == interface);
+            let ports = (!own).then(|| Ports::of(of_interface));
+            found.add(exposure, ports.as_ref());
+        }
+        found.weighed()
+    }
+
+    /// Whether the internet reaches it; `None` is not known.
+    pub fn is_internet_reachable(self) -> Option<bool> {
+        let known = self.estate.task_exposure.get_or_init(|| {
+            self.estate.all::<Task>().map(|task| if task.is_running() { task.ways_in().reachable } else { Some(false) }).collect()
+        });
+        known.get(self.index as usize).copied().flatten()
+    }
+}
+
+impl<'e> Node<'e, Service> {
+    /// What reaches its running tasks from the internet.
+    pub fn ways_in(self) -> WaysIn {
+        self.tasks().filter(|task| task.is_running()).map(Node::<'e, Task>::ways_in).fold(WaysIn::none(), WaysIn::and).weighed()
+    }
+}
+
+impl<'e> Node<'e, ContainerInstance> {
+    /// What reaches its host from the internet, on whatever port.
+    pub fn ways_in(self) -> WaysIn {
+        let interfaces = match self.instance().known().and_then(Node::<'e, Instance>::interfaces) {
+            Ok(interfaces) => interfaces,
+            Err(unknown) => return WaysIn::unknown(unknown.gap.to_string()),
+        };
+        let mut found = WaysIn::none();
+        // What belongs to a task with an interface of its own is that task's.
+        for interface in interfaces.into_iter().filter(|interface| interface.task().is_none()) {
+            if let Some(exposure) = self.estate.exposure_of(interface) {
+                found.add(exposure, None);
+            }
+        }
+        found.weighed()
+    }
+}
