@@ -15,6 +15,7 @@ mod matrix;
 mod outcome;
 mod overrides;
 mod pattern;
+mod private_paths;
 mod reading;
 mod registry;
 mod result;

@@ -232,6 +232,12 @@ mod secretsmanager_secret_rotation_off;
 mod vpc_container_egress_uninspected;
 #[path = "network/vpc_endpoint_ecr_policies_differ.rs"]
 mod vpc_endpoint_ecr_policies_differ;
+#[path = "network/vpc_endpoint_missing_for_ecs_agent.rs"]
+mod vpc_endpoint_missing_for_ecs_agent;
+#[path = "network/vpc_endpoint_missing_for_image_pull.rs"]
+mod vpc_endpoint_missing_for_image_pull;
+#[path = "network/vpc_endpoint_missing_for_logs_and_secrets.rs"]
+mod vpc_endpoint_missing_for_logs_and_secrets;
 #[path = "network/vpc_flow_logs_disabled.rs"]
 mod vpc_flow_logs_disabled;
 #[path = "network/vpc_flow_logs_incomplete.rs"]
@@ -358,6 +364,9 @@ pub const CHECKS: &[&Check] = &[
     &secretsmanager_secret_rotation_off::CHECK,
     &vpc_container_egress_uninspected::CHECK,
     &vpc_endpoint_ecr_policies_differ::CHECK,
+    &vpc_endpoint_missing_for_ecs_agent::CHECK,
+    &vpc_endpoint_missing_for_image_pull::CHECK,
+    &vpc_endpoint_missing_for_logs_and_secrets::CHECK,
     &vpc_flow_logs_disabled::CHECK,
     &vpc_flow_logs_incomplete::CHECK,
     &vpc_flow_logs_task_eni_uncovered::CHECK,

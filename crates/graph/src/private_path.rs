@@ -44,12 +44,11 @@ impl<'e> SubnetDemand<'e> {
         let estate = self.subnet.estate;
         let subnet = self.subnet.data().subnet_id.as_str();
         let interface: Option<Node<'e, NetworkInterface>> = placed.interface.and_then(|position| estate.at(position));
-        let access = match interface {
-            Some(interface) => estate.network().endpoint_access(&interface.data().network_interface_id, service),
-            None => {
-                let groups: Vec<&str> = placed.groups.iter().map(String::as_str).collect();
-                estate.network().endpoint_access_from(subnet, &groups, service)
-            }
+        let access = if let Some(interface) = interface {
+            estate.network().endpoint_access(&interface.data().network_interface_id, service)
+        } else {
+            let groups: Vec<&str> = placed.groups.iter().map(String::as_str).collect();
+            estate.network().endpoint_access_from(subnet, &groups, service)
         };
         match access {
             EndpointAccess::Reachable { endpoint, .. } => self.admitted(endpoint, service),
