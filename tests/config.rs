@@ -309,7 +309,6 @@ const WAITING: &[&str] = &[
     "pipeline_role_tags",
     "push_principals",
     "reachable_secrets",
-    "require_private_endpoints",
     "role_secrets",
     "role_secrets_factor",
 ];

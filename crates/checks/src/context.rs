@@ -4,6 +4,8 @@ use plimsoll_graph::{Estate, Node};
 use plimsoll_model::aws::ecs::TaskDefinition;
 use plimsoll_model::{LaunchKind, ResourceRef, Severity};
 
+use crate::check::Area;
+
 /// What speaks for more and for less severity than a failure has by itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Context {
@@ -27,6 +29,25 @@ impl Context {
         let production = estate.thresholds().is_production(tags);
         let raise = production.then_some(Raise { reason: "tagged as production", most: Severity::High });
         Self { raises: raise.into_iter().collect(), ..Self::default() }
+    }
+
+    /// What its surroundings say of a workload: whether the internet reaches it, and what its role may do. Checks of the
+    /// network judge exposure themselves, and how a thing is tagged or recorded is no way in.
+    pub(crate) fn of_workload(estate: &Estate<'_>, area: Area, kind: &str, index: u32) -> Self {
+        let mut context = Self::default();
+        if matches!(area, Area::Network | Area::TaggingGovernance | Area::PlatformAudit) {
+            return context;
+        }
+        match estate.internet_reaches(kind, index) {
+            Some(Some(true)) => context.raises.push(Raise { reason: "reachable from the internet", most: Severity::Critical }),
+            Some(Some(false)) => context.lowers.push("nothing on the internet reaches it"),
+            Some(None) | None => {}
+        }
+        // Checks of identity judge what roles may do themselves.
+        if area != Area::Identity && estate.runs_privileged(kind, index) == Some(true) {
+            context.raises.push(Raise { reason: "its role is or can become administrator", most: Severity::Critical });
+        }
+        context
     }
 
     /// What is known of a task definition: how it is launched, and whether anything runs it.

@@ -139,12 +139,25 @@ pub struct Evaluation {
 
 /// Runs the selected checks.
 pub fn evaluate<'e>(estate: &'e Estate<'e>, selection: &Selection, options: Options) -> Evaluation {
+    evaluate_in(estate, selection, options, Surroundings::Counted)
+}
+
+/// Whether what surrounds a workload moves severities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Surroundings {
+    Counted,
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests of checks look at the check alone"))]
+    Ignored,
+}
+
+pub(crate) fn evaluate_in<'e>(estate: &'e Estate<'e>, selection: &Selection, options: Options, surroundings: Surroundings) -> Evaluation {
     let mut evaluation = Evaluation { checks: selection.0.clone(), ..Evaluation::default() };
     for (check, position) in selection.0.iter().zip(0_u16..) {
         let mut verdicts = Verdicts {
             estate,
             check,
             position,
+            surroundings,
             include_passed: options.include_passed,
             controls: Arc::new(check.controls()),
             holes: Holes::new(estate, check),
@@ -203,6 +216,7 @@ pub struct Verdicts<'e> {
     estate: &'e Estate<'e>,
     check: &'static Check,
     position: u16,
+    surroundings: Surroundings,
     include_passed: bool,
     controls: Arc<Compliance>,
     holes: Holes,
@@ -246,7 +260,11 @@ impl<'e> Verdicts<'e> {
                 OutcomeState::Pass
             }
             Ok(Verdict::Fail(failure)) => {
-                self.fail(node.reference(), *failure, context());
+                let mut context = context();
+                if self.surroundings == Surroundings::Counted {
+                    context = context.and(Context::of_workload(self.estate, self.check.area, T::KIND, node.index()));
+                }
+                self.fail(node.reference(), *failure, context);
                 OutcomeState::Fail
             }
             Err(unknown) => {
@@ -539,8 +557,9 @@ fn reason(gap: &Gap) -> String {
 mod tests {
     use plimsoll_fixture::{Fixture, fixture, gap};
     use plimsoll_graph::Estate;
-    use plimsoll_model::aws::ecs::Cluster;
-    use plimsoll_model::{Finding, Gap, Status};
+    use plimsoll_model::aws::ec2::NetworkAcl;
+    use plimsoll_model::aws::ecs::{Cluster, Screened, TaskDefinition};
+    use plimsoll_model::{Finding, Gap, Severity, Status};
 
     use super::{CHECKS, Options, Selection, evaluate};
     use crate::check::{Check, Verdict};
@@ -590,6 +609,31 @@ mod tests {
             assert_eq!(passed, 0);
             assert!(unknown.iter().any(|finding| finding.message.contains(operation)), "{unknown:?}");
         }
+    }
+
+    /// The severity of a plaintext secret in the shop's task definition, and why it is not that of the check.
+    fn severity_of_a_secret(account: Fixture) -> (Severity, String) {
+        let account = account.each::<TaskDefinition>(|definition| {
+            let container = definition.container_definitions.first_mut().unwrap();
+            let (name, looks_like) = ("DB_PASSWORD".to_owned(), Some("named-secret".to_owned()));
+            container.environment = vec![Screened { name, looks_like, ..Screened::default() }];
+        });
+        let inventory = account.build();
+        let check = CHECKS.iter().find(|check| check.id == "ecs-task-definition-plaintext-secret-environment").unwrap();
+        let evaluation = evaluate(&Estate::new(&inventory), &Selection(vec![*check]), Options::default());
+        let finding = evaluation.findings.into_iter().find(|finding| finding.status == Status::Fail).unwrap();
+        (finding.severity, finding.severity_reason.into_owned())
+    }
+
+    #[test]
+    fn what_the_internet_reaches_weighs_more_and_what_it_does_not_weighs_less() {
+        assert_eq!(severity_of_a_secret(fixture().shop()), (Severity::Medium, "nothing on the internet reaches it".to_owned()));
+        assert_eq!(
+            severity_of_a_secret(fixture().shop().facing_internet(8080)),
+            (Severity::Critical, "reachable from the internet".to_owned())
+        );
+        let unread = fixture().shop().facing_internet(8080).without::<NetworkAcl>().denied("ec2:DescribeNetworkAcls");
+        assert_eq!(severity_of_a_secret(unread), (Severity::High, String::new()));
     }
 
     #[test]

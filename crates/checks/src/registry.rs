@@ -162,6 +162,8 @@ mod ecs_task_fargate_storage_key_stale;
 mod ecs_task_image_digest_drift;
 #[path = "identity/ecs_task_imds_reachable.rs"]
 mod ecs_task_imds_reachable;
+#[path = "network/ecs_task_internet_reachable.rs"]
+mod ecs_task_internet_reachable;
 #[path = "network/ecs_task_public_ip.rs"]
 mod ecs_task_public_ip;
 #[path = "runtime/ecs_task_runtime_override.rs"]
@@ -248,6 +250,12 @@ mod secretsmanager_secret_rotation_off;
 mod vpc_container_egress_uninspected;
 #[path = "network/vpc_endpoint_ecr_policies_differ.rs"]
 mod vpc_endpoint_ecr_policies_differ;
+#[path = "network/vpc_endpoint_missing_for_ecs_agent.rs"]
+mod vpc_endpoint_missing_for_ecs_agent;
+#[path = "network/vpc_endpoint_missing_for_image_pull.rs"]
+mod vpc_endpoint_missing_for_image_pull;
+#[path = "network/vpc_endpoint_missing_for_logs_and_secrets.rs"]
+mod vpc_endpoint_missing_for_logs_and_secrets;
 #[path = "network/vpc_flow_logs_disabled.rs"]
 mod vpc_flow_logs_disabled;
 #[path = "network/vpc_flow_logs_incomplete.rs"]
@@ -341,6 +349,7 @@ pub const CHECKS: &[&Check] = &[
     &ecs_task_fargate_storage_key_stale::CHECK,
     &ecs_task_image_digest_drift::CHECK,
     &ecs_task_imds_reachable::CHECK,
+    &ecs_task_internet_reachable::CHECK,
     &ecs_task_public_ip::CHECK,
     &ecs_task_runtime_override::CHECK,
     &efs_container_volume_open_to_subnet::CHECK,
@@ -384,6 +393,9 @@ pub const CHECKS: &[&Check] = &[
     &secretsmanager_secret_rotation_off::CHECK,
     &vpc_container_egress_uninspected::CHECK,
     &vpc_endpoint_ecr_policies_differ::CHECK,
+    &vpc_endpoint_missing_for_ecs_agent::CHECK,
+    &vpc_endpoint_missing_for_image_pull::CHECK,
+    &vpc_endpoint_missing_for_logs_and_secrets::CHECK,
     &vpc_flow_logs_disabled::CHECK,
     &vpc_flow_logs_incomplete::CHECK,
     &vpc_flow_logs_task_eni_uncovered::CHECK,

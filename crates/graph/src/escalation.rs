@@ -95,6 +95,23 @@ impl Estate<'_> {
         })
     }
 
+    /// Whether a workload runs with a role that certainly is or can become administrator, by kind and position of the
+    /// resource: a task, a service or a task definition. `None` for what is no workload or has no role.
+    pub fn runs_privileged(&self, kind: &str, index: u32) -> Option<bool> {
+        let role = match kind {
+            "ecs:Task" => {
+                let task = self.at::<ecs::Task>(index)?;
+                task.task_role_override().or_else(|| task.task_definition().found()?.task_role())
+            }
+            "ecs:Service" => self.at::<ecs::Service>(index)?.task_definition()?.found()?.task_role(),
+            "ecs:TaskDefinition" => self.at::<ecs::TaskDefinition>(index)?.task_role(),
+            _ => None,
+        };
+        let role = Principal::Role(role?.found()?);
+        let administers = role.administers() == Ok(Some(Certainty::Certain));
+        Some(administers || matches!(role.escalates(), Ok(Some(path)) if path.certainty() == Certainty::Certain))
+    }
+
     fn landscape(&self) -> Landscape {
         let groups: FxHashMap<(&AccountId, &str), usize> = self
             .all::<iam::Group>()

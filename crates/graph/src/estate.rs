@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 
 use crate::audit::Watch;
 use crate::balancing::Balancing;
+use crate::demand::Demands;
 use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
 use crate::escalation::Escalation;
@@ -35,6 +36,7 @@ pub struct Estate<'i> {
     pub(crate) image_uses: OnceLock<ImageUses>,
     pub(crate) latest_revisions: OnceLock<Vec<bool>>,
     pub(crate) workloads: OnceLock<Workloads>,
+    pub(crate) demands: OnceLock<Demands>,
     pub(crate) settings: FxHashMap<(&'i AccountId, &'i Region, &'i str), &'i str>,
     pub(crate) definition_launches: OnceLock<Vec<Launch>>,
     pub(crate) confinement: OnceLock<FxHashMap<String, Confinement>>,
@@ -92,6 +94,7 @@ ids! {
     network_interfaces: ec2::NetworkInterface,
     managed_prefix_lists: ec2::ManagedPrefixList,
     nat_gateways: ec2::NatGateway,
+    vpc_endpoints: ec2::VpcEndpoint,
     instances: ec2::Instance,
     images: ec2::Image,
     repositories: ecr::Repository,
@@ -163,6 +166,7 @@ impl<'i> Estate<'i> {
             image_uses: OnceLock::new(),
             latest_revisions: OnceLock::new(),
             workloads: OnceLock::new(),
+            demands: OnceLock::new(),
             settings: crate::ecs::settings(inventory),
             definition_launches: OnceLock::new(),
             confinement: OnceLock::new(),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::acl::Acl;
 use crate::address::Family;
 use crate::arena::Ix;
+use crate::groups::{Group, Reference};
 use crate::network::{BlockMode, Eni, GroupSet, Nat, Network, Peering, Subnet, Vpc};
 use crate::prefix_list::PrefixList;
 use crate::routes::{Doubt, Table, Target};
@@ -62,10 +63,22 @@ impl<'a> Network<'a> {
         far: Far<'a>,
         gates: &mut Vec<Gate<'n>>,
     ) {
+        self.gates_of(&self.group_sets.get(set).groups, egress, protocol, |reference| self.matches(reference, far), gates);
+    }
+
+    /// What groups let pass together, where a reference to a group counts as the caller says.
+    pub(crate) fn gates_of<'n>(
+        &'n self,
+        groups: &[Ix<Group<'a>>],
+        egress: bool,
+        protocol: crate::Protocol,
+        matches: impl Fn(&Reference<'a>) -> bool,
+        gates: &mut Vec<Gate<'n>>,
+    ) {
         let mut doubtful = Vec::new();
         // Lists are long and shared: one gate each, with the ports of all rules that name it.
         let mut by_list: BTreeMap<Ix<PrefixList<'a>>, Vec<(u16, u16)>> = BTreeMap::new();
-        for group in self.group_sets.get(set).groups.iter().map(|group| self.groups.get(*group)) {
+        for group in groups.iter().map(|group| self.groups.get(*group)) {
             if let Some(doubt) = group.doubt() {
                 doubtful.push(Gate::doubtful(doubt));
                 continue;
@@ -82,7 +95,7 @@ impl<'a> Network<'a> {
                 for list in &rule.lists {
                     by_list.entry(*list).or_default().push((first, last));
                 }
-                if rule.references.iter().any(|reference| self.matches(reference, far)) {
+                if rule.references.iter().any(&matches) {
                     gates.push(Gate { peers: None, ports: ports(), doubt: None });
                 }
             }
@@ -98,7 +111,7 @@ impl<'a> Network<'a> {
         gates.append(&mut doubtful);
     }
 
-    pub(crate) fn matches(&self, reference: &crate::groups::Reference<'a>, far: Far<'a>) -> bool {
+    pub(crate) fn matches(&self, reference: &Reference<'a>, far: Far<'a>) -> bool {
         let Far::Groups(set, joint) = far else { return false };
         let counts = match joint {
             Joint::Subnet | Joint::Vpc | Joint::Assumed => true,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::address::Family;
 use crate::arena::Ix;
 use crate::exposure::note_missing;
-use crate::network::{Eni, Network};
+use crate::network::{Eni, Network, Subnet};
 use crate::protocol::Protocol;
 use crate::question::Flow;
 use crate::reach::flows;
@@ -199,9 +199,9 @@ impl<'a> Network<'a> {
         if possible { None } else { Some(false) }
     }
 
-    /// Where the routes of an interface's subnet lead to a gateway endpoint.
-    pub(crate) fn behind_endpoint(&self, eni: &Eni<'a>, endpoint: &str) -> CidrSet {
-        let table = eni.subnet.and_then(|subnet| self.subnets.get(subnet).table).map(|table| self.tables.get(table));
+    /// Where the routes of a subnet lead to a gateway endpoint.
+    pub(crate) fn behind_endpoint(&self, subnet: &Subnet<'a>, endpoint: &str) -> CidrSet {
+        let table = subnet.table.map(|table| self.tables.get(table));
         let parts = table.map(|table| table.split(&CidrSet::all())).unwrap_or_default();
         parts.into_iter().find(|(target, _)| *target == Target::Endpoint(endpoint)).map(|part| part.1).unwrap_or_default()
     }

@@ -7,9 +7,9 @@ use serde::Serialize;
 use crate::address::Family;
 use crate::arena::Ix;
 use crate::describe::block_word;
-use crate::network::{Eni, Network};
+use crate::network::{Eni, Network, Subnet, Vpc};
 use crate::protocol::Protocol;
-use crate::set::PortSet;
+use crate::set::{CidrSet, PortSet};
 use crate::walk::{Walk, client_ports};
 
 /// Whether an interface reaches an endpoint of a service on port 443.
@@ -50,14 +50,24 @@ impl<'a> Network<'a> {
         let Some(vpc) = self.vpc_of(eni) else {
             return EndpointAccess::Unknown { missing: format!("subnet-missing:{interface}") };
         };
-        let mut candidates: Vec<&VpcEndpoint> = self
+        self.best_endpoint(vpc, service, |endpoint| self.through_endpoint(ix, eni, endpoint))
+    }
+
+    /// The best that a VPC's endpoints of a service give.
+    pub(crate) fn best_endpoint(
+        &self,
+        vpc: &Vpc<'a>,
+        service: &str,
+        through: impl Fn(&'a VpcEndpoint) -> EndpointAccess,
+    ) -> EndpointAccess {
+        let mut candidates: Vec<&'a VpcEndpoint> = self
             .endpoints
             .iter()
             .copied()
             .filter(|endpoint| endpoint.vpc_id.as_deref() == Some(vpc.id) && serves(endpoint, service))
             .collect();
         candidates.sort_by(|a, b| a.vpc_endpoint_id.cmp(&b.vpc_endpoint_id));
-        let answers = candidates.into_iter().map(|endpoint| self.through_endpoint(ix, eni, endpoint));
+        let answers = candidates.into_iter().map(|endpoint| refused(endpoint).unwrap_or_else(|| through(endpoint)));
         let rank = |answer: &EndpointAccess| match answer {
             EndpointAccess::Reachable { .. } => 0,
             EndpointAccess::Unknown { .. } => 1,
@@ -74,16 +84,8 @@ impl<'a> Network<'a> {
     fn through_endpoint(&self, ix: Ix<Eni<'a>>, eni: &Eni<'a>, endpoint: &VpcEndpoint) -> EndpointAccess {
         let id = endpoint.vpc_endpoint_id.clone();
         let kind = endpoint.vpc_endpoint_type.clone().unwrap_or_default();
-        let state = endpoint.state.as_deref().unwrap_or("available");
-        if !state.eq_ignore_ascii_case("available") {
-            return EndpointAccess::Blocked { blocked_by: format!("endpoint-state:{id}:{state}"), endpoint: id };
-        }
         if kind == "Gateway" {
             return self.through_gateway_endpoint(ix, eni, endpoint);
-        }
-        // Without private DNS the service's usual name leads elsewhere.
-        if !endpoint.private_dns_enabled {
-            return EndpointAccess::Blocked { blocked_by: format!("private-dns:{id}"), endpoint: id };
         }
         let mut first_block = None;
         let mut missing = None;
@@ -119,15 +121,11 @@ impl<'a> Network<'a> {
     fn through_gateway_endpoint(&self, ix: Ix<Eni<'a>>, eni: &Eni<'a>, endpoint: &VpcEndpoint) -> EndpointAccess {
         let id = endpoint.vpc_endpoint_id.clone();
         let subnet = eni.subnet.map_or("", |subnet| self.subnets.get(subnet).id);
-        let behind = self.behind_endpoint(eni, &id).of_family(Family::V4);
-        if behind.is_empty() {
-            let table = eni.subnet.and_then(|subnet| self.subnets.get(subnet).table).map(|table| self.tables.get(table));
-            // The route may be there on a prefix list whose entries were not read.
-            if let Some(doubt) = table.and_then(|table| table.unsure_of_none.as_ref().or(table.unsure.as_ref())) {
-                return EndpointAccess::Unknown { missing: doubt.to_string() };
-            }
-            return EndpointAccess::Blocked { blocked_by: format!("route:{subnet}:none"), endpoint: id };
-        }
+        let behind = match eni.subnet.map(|subnet| self.routed_to(self.subnets.get(subnet), &id)) {
+            Some(Ok(behind)) => behind,
+            Some(Err(stopped)) => return stopped,
+            None => return EndpointAccess::Blocked { blocked_by: format!("route:{subnet}:none"), endpoint: id },
+        };
         let walk = Walk::new(self, Protocol::TCP, Family::V4, behind, PortSet::one(443), client_ports(false));
         let walks = self.to_internet(walk, ix, false);
         let arrived = || walks.iter().flat_map(|(_, walk)| walk.arrived());
@@ -140,6 +138,32 @@ impl<'a> Network<'a> {
         let block = walks.iter().find_map(|(_, walk)| walk.steps.iter().find(|step| step.blocked).map(|step| block_word(self, walk, step)));
         EndpointAccess::Blocked { endpoint: id, blocked_by: block.unwrap_or_else(|| format!("route:{subnet}:none")) }
     }
+
+    /// The IPv4 addresses that a subnet's routes send to a gateway endpoint; without any, what that makes of it.
+    pub(crate) fn routed_to(&self, subnet: &Subnet<'a>, endpoint: &str) -> Result<CidrSet, EndpointAccess> {
+        let behind = self.behind_endpoint(subnet, endpoint).of_family(Family::V4);
+        if !behind.is_empty() {
+            return Ok(behind);
+        }
+        let table = subnet.table.map(|table| self.tables.get(table));
+        // The route may be there on a prefix list whose entries were not read.
+        Err(match table.and_then(|table| table.unsure_of_none.as_ref().or(table.unsure.as_ref())) {
+            Some(doubt) => EndpointAccess::Unknown { missing: doubt.to_string() },
+            None => EndpointAccess::Blocked { blocked_by: format!("route:{}:none", subnet.id), endpoint: endpoint.to_owned() },
+        })
+    }
+}
+
+/// What keeps everybody out of an endpoint.
+fn refused(endpoint: &VpcEndpoint) -> Option<EndpointAccess> {
+    let id = &endpoint.vpc_endpoint_id;
+    let state = endpoint.state.as_deref().unwrap_or("available");
+    if !state.eq_ignore_ascii_case("available") {
+        return Some(EndpointAccess::Blocked { blocked_by: format!("endpoint-state:{id}:{state}"), endpoint: id.clone() });
+    }
+    // Without private DNS the service's usual name leads elsewhere.
+    let is_named = endpoint.private_dns_enabled || endpoint.vpc_endpoint_type.as_deref() == Some("Gateway");
+    (!is_named).then(|| EndpointAccess::Blocked { blocked_by: format!("private-dns:{id}"), endpoint: id.clone() })
 }
 
 /// Whether an endpoint is for a service: `com.amazonaws.eu-west-1.ecr.api` is for `ecr.api`.

@@ -21,6 +21,7 @@ mod exposure;
 mod groups;
 mod network;
 mod pair;
+mod placed;
 mod prefix_list;
 mod protocol;
 mod question;

@@ -98,7 +98,7 @@ impl<'a> Network<'a> {
     }
 
     /// The route from one subnet to one address in another.
-    fn route_hop(&self, walk: &mut Walk<'_, 'a>, from: &Subnet<'a>, to: &Subnet<'a>, at: &CidrSet) {
+    pub(crate) fn route_hop(&self, walk: &mut Walk<'_, 'a>, from: &Subnet<'a>, to: &Subnet<'a>, at: &CidrSet) {
         let Some(table) = from.table.map(|table| self.tables.get(table)) else {
             return walk.check(Hop::Unknown, true, Some(&Doubt::from(format!("route-table-missing:{}", from.id))));
         };
@@ -113,7 +113,7 @@ impl<'a> Network<'a> {
     }
 
     /// The routes back to the walk's far side.
-    fn return_route(&self, walk: &mut Walk<'_, 'a>, from: &Subnet<'a>, to: &Subnet<'a>) {
+    pub(crate) fn return_route(&self, walk: &mut Walk<'_, 'a>, from: &Subnet<'a>, to: &Subnet<'a>) {
         let Some(table) = from.table.map(|table| self.tables.get(table)) else {
             return walk.check(Hop::Unknown, true, Some(&Doubt::from(format!("route-table-missing:{}", from.id))));
         };
