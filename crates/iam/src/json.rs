@@ -17,6 +17,17 @@ pub const MAX_DEPTH: usize = 32;
 
 /// Reads a policy document from text: JSON, or JSON percent-encoded as the IAM API returns it.
 pub(crate) fn parse(text: &str) -> Result<Value, PolicyError> {
+    read(text, MAX_DEPTH)
+}
+
+/// Reads JSON in which documents stand some levels deep; each is held to its own limits later.
+pub(crate) fn parse_around(text: &str) -> Result<Value, PolicyError> {
+    /// Lists of levels of documents in an object.
+    const AROUND: usize = 4;
+    read(text, MAX_DEPTH + AROUND)
+}
+
+fn read(text: &str, deepest: usize) -> Result<Value, PolicyError> {
     if text.len() > MAX_BYTES {
         return Err(PolicyError::new("$", format!("longer than {MAX_BYTES} bytes")));
     }
@@ -30,7 +41,7 @@ pub(crate) fn parse(text: &str) -> Result<Value, PolicyError> {
     };
     let path = RefCell::new(Vec::new());
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Strict { path: &path }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    let value = Strict { path: &path, deepest }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| PolicyError::new(render(&path.borrow()), error.to_string()))
 }
 
@@ -88,14 +99,15 @@ fn render(path: &[Step]) -> String {
 #[derive(Clone, Copy)]
 struct Strict<'p> {
     path: &'p RefCell<Vec<Step>>,
+    deepest: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        if self.path.borrow().len() >= MAX_DEPTH {
-            return Err(D::Error::custom(format!("nested deeper than {MAX_DEPTH}")));
+        if self.path.borrow().len() >= self.deepest {
+            return Err(D::Error::custom(format!("nested deeper than {}", self.deepest)));
         }
         deserializer.deserialize_any(self)
     }

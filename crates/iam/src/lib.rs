@@ -1,6 +1,22 @@
 //! The IAM policy language. Documents flow in through [`Document`], questions through [`evaluate`] and [`Simulation`];
 //! verdicts flow out with the statements that decide them. Nothing here knows AWS beyond its policies: no calls, no
 //! clock, no accounts.
+//!
+//! ```
+//! use plimsoll_iam::{Attached, Caller, DocumentKind, Policies, Request, Verdict, evaluate};
+//!
+//! let policy = serde_json::json!({
+//!     "Version": "2012-10-17",
+//!     "Statement": {"Sid": "Read", "Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::logs/*"},
+//! });
+//! let policies = Policies { identity: vec![Attached::parse("reader", DocumentKind::Identity, &policy)], ..Policies::default() };
+//! let caller = Caller::parse("arn:aws:iam::111122223333:role/app").ok_or("no principal")?;
+//! let request = Request::new(caller, "s3:GetObject", "arn:aws:s3:::logs/today");
+//! let decision = evaluate(&request, &policies)?;
+//! assert_eq!(decision.verdict, Verdict::Allowed);
+//! assert!(decision.explain(&request).to_string().contains("statement Read"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod actions;
 mod arn;
@@ -40,7 +56,7 @@ pub use json::{MAX_BYTES, MAX_DEPTH};
 pub use lint::{Lint, Remark};
 pub use policies::{Attached, Layer, Malformed, Policies, RCP_SERVICES, Request};
 pub use principal::{Caller, NamedBy};
-pub use simulate::{Outcome, Simulated, Simulation};
+pub use simulate::{Outcome, Simulated, Simulation, simulate};
 pub use situation::{PrincipalFacts, Vantage};
 pub use summary::{ServiceAccess, summarize};
 pub use tri::Tri;

@@ -82,6 +82,20 @@ pub struct Simulated {
     pub decision: Result<(Request, Decision), String>,
 }
 
+/// Answers a question written as JSON. Unlike a [`Simulation`] that was read by other means, it is refused when a key
+/// occurs twice anywhere in it.
+pub fn simulate(text: &str) -> Simulated {
+    let refused = |problem: String| Simulated { outcome: Outcome::Error, decision: Err(problem) };
+    let value = match crate::json::parse_around(text) {
+        Ok(value) => value,
+        Err(error) => return refused(error.to_string()),
+    };
+    match serde_json::from_value::<Simulation>(value) {
+        Ok(simulation) => simulation.run(),
+        Err(error) => refused(error.to_string()),
+    }
+}
+
 impl Simulation {
     /// Reads a question from a line of JSON: an object with the question under `input`, or the question itself, each with
     /// an `id` beside it. The id comes back whatever the question is worth, so that its answer can be told apart.
@@ -157,5 +171,27 @@ fn resource_kind(action: &str, resource: &str) -> DocumentKind {
         Some([_, _, "iam", _, _, id]) if id.starts_with("role/") && action.to_ascii_lowercase().starts_with("sts:") => DocumentKind::Trust,
         Some([_, _, "ecr", ..]) => DocumentKind::Unaddressed,
         _ => DocumentKind::Resource,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_occurs_twice_is_an_error_with_its_place() {
+        let policy = r#"{"Statement": [{"Effect": "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}]}"#;
+        let text =
+            format!(r#"{{"principal": "111122223333", "action": "s3:GetObject", "resource": "*", "identity_policies": [{policy}]}}"#);
+        let simulated = simulate(&text);
+        assert_eq!(simulated.outcome, Outcome::Error);
+        assert!(simulated.decision.unwrap_err().starts_with("$.identity_policies[0].Statement[0].Effect"));
+    }
+
+    #[test]
+    fn what_is_no_question_is_an_error() {
+        for text in ["", "{}", "[]", r#"{"principal": "nobody", "action": "s3:GetObject", "resource": "*"}"#] {
+            assert_eq!(simulate(text).outcome, Outcome::Error, "{text}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::path::{Certainty, Cut, Edge, Path, Permission};
 use super::raise::{changed_node, changes, to_administrator};
 use super::reach::{Names, Reach, TARGETED, names_principals};
 use super::rows::{ROWS, Row};
-use super::takeover::Steps;
+use super::takeover::{Steps, assume};
 use crate::policies::Malformed;
 
 /// A principal that may do everything.
@@ -319,6 +319,15 @@ impl<'l> Search<'l> {
         false
     }
 
+    /// Whether a role admits one principal, by its trust policy, and not the other: a permission that no policy of the
+    /// principal's own shows.
+    fn is_trusted_more(&self, holder: &Node, other: &Node) -> bool {
+        let roles = self.landscape.principals.iter().filter(|principal| principal.trust.is_some());
+        roles
+            .filter(|role| role.arn() != holder.caller.text && role.arn() != other.caller.text)
+            .any(|role| assume(holder, role).is_some() && assume(other, role).is_none())
+    }
+
     /// Every step that a principal can take to another that holds something it lacks, and to an administrator.
     pub fn edges(&self, from: usize) -> Vec<Edge> {
         let Some(node) = self.node(from) else { return Vec::new() };
@@ -340,7 +349,7 @@ impl<'l> Search<'l> {
                 .filter_map(|row| self.steps.step(node, to, row));
             let exposures = self.exposures.of(target).iter().filter(|exposure| ROWS.get(exposure.row).is_some_and(able));
             let mut found: Vec<Edge> = steps.chain(exposures.filter_map(|exposure| self.steps.through(node, to, exposure))).collect();
-            if !found.is_empty() && surplus(to, node).is_none() {
+            if !found.is_empty() && surplus(to, node).is_none() && !self.is_trusted_more(to, node) {
                 found.retain(|edge| edge.gained == super::path::Gained::Administrator);
             }
             edges.extend(found);

@@ -420,3 +420,95 @@ fn a_malformed_policy_keeps_its_principal_from_being_assessed() {
     let found = escalate(&with_cluster(vec![app]));
     assert_eq!((found.administrators.len(), found.unassessed.len()), (0, 1));
 }
+
+mod at_random {
+    //! The search backwards finds whom a search forwards finds.
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn statement() -> impl Strategy<Value = Value> {
+        let actions = prop::sample::select(vec![
+            "*",
+            "iam:PassRole",
+            "iam:*",
+            "ecs:*",
+            "ecs:RunTask",
+            "iam:PutRolePolicy",
+            "iam:UpdateAssumeRolePolicy",
+            "sts:AssumeRole",
+            "lambda:*",
+            "iam:AttachRolePolicy",
+            "iam:CreatePolicyVersion",
+            "s3:GetObject",
+        ]);
+        let resources = prop::sample::select(vec!["*".to_owned(), role("r0"), role("r1"), role("r?"), role("r2")]);
+        let effect = prop_oneof![5 => Just("Allow"), 1 => Just("Deny")];
+        (effect, prop::collection::vec(actions, 1..3), resources)
+            .prop_map(|(effect, actions, resource)| json!({"Effect": effect, "Action": actions, "Resource": resource}))
+    }
+
+    fn principal(index: usize) -> impl Strategy<Value = Principal> {
+        let trusts = prop::sample::select(vec![
+            json!({"Service": "ecs-tasks.amazonaws.com"}),
+            json!({"Service": "lambda.amazonaws.com"}),
+            json!({"AWS": ACCOUNT}),
+            json!({"AWS": role("r1")}),
+        ]);
+        (prop::collection::vec(statement(), 0..3), trusts, prop::option::weighted(0.2, statement())).prop_map(
+            move |(statements, trust, boundary)| {
+                let mut principal = trusting(&format!("r{index}"), &trust, &json!(statements));
+                principal.attached.push(managed(&format!("p{index}"), &allow(&["s3:ListBucket"], "*")));
+                principal.boundary = boundary.map(|statement| Attached::parse("edge", DocumentKind::Boundary, &document(&statement)));
+                principal
+            },
+        )
+    }
+
+    /// Who can get on to an administrator, by following every step that there is.
+    fn forwards(landscape: &Landscape) -> Vec<usize> {
+        let search = Search::new(landscape);
+        let found = search.run();
+        let mut reaching: Vec<usize> = found.administrators.iter().map(|administrator| administrator.principal).collect();
+        let edges: Vec<Vec<Edge>> = (0..landscape.principals.len()).map(|at| search.edges(at)).collect();
+        loop {
+            let next = (0..edges.len()).find(|at| {
+                let leads = |edge: &Edge| {
+                    edge.gained == Gained::Administrator
+                        || (edge.gained == Gained::Principal && reaching.iter().any(|to| landscape.principals[*to].arn() == edge.to))
+                };
+                !reaching.contains(at) && edges[*at].iter().any(leads)
+            });
+            match next {
+                Some(at) => reaching.push(at),
+                None => break,
+            }
+        }
+        reaching.sort_unstable();
+        reaching
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn backwards_and_forwards_find_the_same(r0 in principal(0), r1 in principal(1), r2 in principal(2), r3 in principal(3)) {
+            let landscape = with_cluster(vec![r0, r1, r2, r3]);
+            let found = escalate(&landscape);
+            let mut reaching: Vec<usize> = found.administrators.iter().map(|administrator| administrator.principal).collect();
+            // A principal that changes its own policies first is found backwards alone.
+            let changes = |path: &&Path| path.edges.iter().any(|edge| matches!(edge.gained, Gained::Changed(_)));
+            let changed: Vec<usize> = found.paths.iter().filter(changes).map(|path| path.start).collect();
+            reaching.extend(found.paths.iter().map(|path| path.start));
+            reaching.sort_unstable();
+            let expected = forwards(&landscape);
+            for at in &reaching {
+                prop_assert!(expected.contains(at) || changed.contains(at), "{at} has a path that no steps make: {}", found.paths.iter().map(Path::to_string).collect::<Vec<_>>().join("\n"));
+            }
+            for at in &expected {
+                prop_assert!(reaching.contains(at), "{at} has steps that make no path");
+            }
+        }
+    }
+}
