@@ -17,6 +17,7 @@ mod outcome;
 mod overrides;
 mod pattern;
 mod policies;
+mod principals;
 mod private_paths;
 mod reading;
 mod registry;

@@ -214,6 +214,10 @@ mod guardduty_ecs_coverage_gap;
 mod guardduty_ecs_runtime_monitoring_off;
 #[path = "runtime/guardduty_eks_protection_off.rs"]
 mod guardduty_eks_protection_off;
+#[path = "identity/iam_principal_can_exec_into_privileged_task.rs"]
+mod iam_principal_can_exec_into_privileged_task;
+#[path = "identity/iam_principal_can_pass_role_to_ecs.rs"]
+mod iam_principal_can_pass_role_to_ecs;
 #[path = "identity/iam_task_role_shared_across_services.rs"]
 mod iam_task_role_shared_across_services;
 #[path = "identity/iam_task_role_trust_no_source_condition.rs"]
@@ -375,6 +379,8 @@ pub const CHECKS: &[&Check] = &[
     &guardduty_ecs_coverage_gap::CHECK,
     &guardduty_ecs_runtime_monitoring_off::CHECK,
     &guardduty_eks_protection_off::CHECK,
+    &iam_principal_can_exec_into_privileged_task::CHECK,
+    &iam_principal_can_pass_role_to_ecs::CHECK,
     &iam_task_role_shared_across_services::CHECK,
     &iam_task_role_trust_no_source_condition::CHECK,
     &iam_task_role_trust_too_wide::CHECK,

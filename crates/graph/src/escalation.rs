@@ -1,9 +1,13 @@
 //! What each principal can become: the landscape of the escalation search from IAM's principals and the resources through
 //! which one acts as another, and what the search finds in it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use plimsoll_iam::escalation::{
     AuthenticationMode, Certainty, Cluster, Deployment, EksCluster, Escalations, Group, Instance, InstanceProfile, Landscape,
-    ManagedPolicy, Path, PodIdentityAssociation, Principal as Place, PrincipalKind, Repository, Service, Task, TaskDefinition, escalate,
+    ManagedPolicy, Path, PodIdentityAssociation, Principal as Place, PrincipalKind, Reached, Repository, Search, Service, Task,
+    TaskDefinition, ThroughEcs,
 };
 use plimsoll_iam::{Attached, DocumentKind, Layer, Tri};
 use plimsoll_model::aws::iam::{AttachedPolicy, PolicyDetail, Role, User};
@@ -21,6 +25,8 @@ pub struct Escalation {
     pub landscape: Landscape,
     /// Administrators, and the shortest path of everybody who may become one.
     pub found: Escalations,
+    /// Whom principals come to act as through ECS.
+    pub through_ecs: ThroughEcs,
     /// By position in the landscape.
     administrators: FxHashMap<usize, Certainty>,
     paths: FxHashMap<usize, usize>,
@@ -32,6 +38,9 @@ impl Escalation {
         self.found.paths.get(*self.paths.get(&position)?)
     }
 }
+
+/// Roles that the search names of each principal.
+const NAMED: usize = 10;
 
 impl<'e> Principal<'e> {
     fn position(self) -> usize {
@@ -83,15 +92,65 @@ impl<'e> Principal<'e> {
     }
 }
 
+impl<'e> Principal<'e> {
+    /// Whether AWS made it for a service of its own, and nobody of the account may take it.
+    pub fn is_service_linked(self) -> bool {
+        self.arn().contains(":role/aws-service-role/")
+    }
+
+    /// Roles that it may pass to a task of ECS which runs code of its own, of those that hold something it lacks: at most
+    /// ten, administrators first. None for an administrator.
+    ///
+    /// # Errors
+    ///
+    /// A policy that was not read, where what was read shows no such role.
+    pub fn runs_on_ecs_as(self) -> Result<&'e [Reached], Unknown> {
+        self.through_ecs(|through| &through.runs)
+    }
+
+    /// The same of roles of tasks that it may open a shell in, where no condition limits it to some tasks or containers.
+    ///
+    /// # Errors
+    ///
+    /// A policy that was not read, where what was read shows no such role.
+    pub fn opens_shells_as(self) -> Result<&'e [Reached], Unknown> {
+        self.through_ecs(|through| &through.shells)
+    }
+
+    fn through_ecs(self, which: impl Fn(&'e ThroughEcs) -> &'e BTreeMap<usize, Arc<[Reached]>>) -> Result<&'e [Reached], Unknown> {
+        self.assessed()?;
+        match which(&self.estate().escalation().through_ecs).get(&self.position()) {
+            Some(reached) => Ok(reached),
+            None => match self.policies().1 {
+                Some(unknown) => Err(unknown),
+                None => Ok(&[]),
+            },
+        }
+    }
+}
+
 impl Estate<'_> {
+    /// The principal at a position in the landscape of the search.
+    pub fn principal_at(&self, position: usize) -> Option<Principal<'_>> {
+        let roles = self.inventory().roles.len();
+        let index = |position: usize| u32::try_from(position).ok();
+        match position.checked_sub(roles) {
+            None => self.at(index(position)?).map(Principal::Role),
+            Some(user) => self.at(index(user)?).map(Principal::User),
+        }
+    }
+
     /// Who may become what; searched on first use.
     pub fn escalation(&self) -> &Escalation {
         self.escalation.get_or_init(|| {
             let landscape = self.landscape();
-            let found = escalate(&landscape);
+            let search = Search::new(&landscape);
+            let found = search.run();
+            let through_ecs = search.through_ecs(&found, NAMED);
+            drop(search);
             let administrators = found.administrators.iter().map(|found| (found.principal, found.certainty)).collect();
             let paths = found.paths.iter().zip(0..).map(|(path, position)| (path.start, position)).collect();
-            Escalation { landscape, found, administrators, paths }
+            Escalation { landscape, found, through_ecs, administrators, paths }
         })
     }
 

@@ -57,6 +57,7 @@ pub use node::Node;
 pub use opening::Opening;
 pub use organization::Standing;
 pub use permission::{NoPrincipal, Principal};
+pub use plimsoll_iam::escalation::{Certainty, Reached};
 pub use private_path::PrivatePath;
 pub use reach::NoEndpoint;
 pub use service_account::{IssuerTrust, ServiceAccount, Subject, Subjects};

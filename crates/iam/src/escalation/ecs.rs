@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::exposure::{Exposure, Ties};
-use super::holdings::surplus;
+use super::holdings::{as_written, surplus};
 use super::method::{How, On, Place};
 use super::node::{Grant, Node};
 use super::path::Permission;
@@ -54,8 +54,8 @@ pub struct Reached {
     pub permissions: Vec<Permission>,
     /// The clusters where it works, or the tasks and services that a shell opens in: at most ten.
     pub places: Vec<CompactString>,
-    /// A request, as action and resource, that the role may make and the principal may not; none where all that is
-    /// gained is the way on to an administrator.
+    /// A request that the role may make and the principal may not, action and resource as the role's policies write them;
+    /// none where all that is gained is the way on to an administrator.
     pub surplus: Option<(CompactString, CompactString)>,
     /// What could not be verified: condition keys and prerequisites.
     pub depends_on: Vec<CompactString>,
@@ -102,7 +102,7 @@ impl<'s> Likeness<'s> {
         documents.sort_unstable();
         let statements = stack.all().filter_map(|(_, attached)| read(attached)).flat_map(|document| &document.statements);
         let asks_who = |key: &str| key.starts_with("aws:principal") || key == "aws:username" || key == "aws:userid";
-        let personal = statements.flat_map(|statement| statement.keys()).any(asks_who);
+        let personal = statements.flat_map(crate::document::Statement::keys).any(asks_who);
         Self {
             account: node.account(),
             is_user: node.caller.text.contains(":user/"),
@@ -165,7 +165,7 @@ impl<'s> Looking<'s> {
     fn gained(&mut self, role: usize, at: usize) -> Option<Option<(CompactString, CompactString)>> {
         let key = (self.like.get(role).copied().unwrap_or(role), at);
         let (holder, other) = (self.search.node(role)?, self.search.node(at)?);
-        let surplus = self.surplus.entry(key).or_insert_with(|| surplus(holder, other)).clone();
+        let surplus = self.surplus.entry(key).or_insert_with(|| surplus(holder, other).map(|found| as_written(holder, found))).clone();
         let leads_on = self.escalating.contains(&role) && !self.escalating.contains(&at);
         (surplus.is_some() || leads_on).then_some(surplus)
     }

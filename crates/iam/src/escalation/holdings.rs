@@ -33,6 +33,21 @@ pub(crate) fn surplus(holder: &Node, other: &Node) -> Option<(CompactString, Com
         .map(|(action, resource)| (action.clone(), resource))
 }
 
+/// A surplus as the policies of its holder write it, wildcards and all.
+pub(crate) fn as_written(holder: &Node, (action, resource): (CompactString, CompactString)) -> (CompactString, CompactString) {
+    let grants = statements(holder, Effect::Allow);
+    let pattern = grants.iter().find_map(|statement| {
+        let actions = &statement.actions;
+        let (_, written) = named(actions).zip(&actions.written).find(|(named, _)| *named == action)?;
+        Some(if actions.negated { CompactString::const_new("any action but a few") } else { CompactString::new(written) })
+    });
+    let resources = grants.iter().filter_map(|statement| statement.resources.as_ref()).flat_map(|resources| &resources.written);
+    let mut of_pattern = resources.filter(|written| example(written, holder.account()).as_ref() == Some(&resource));
+    let all = resource.ends_with(":plimsoll-unnamed").then(|| CompactString::const_new("*"));
+    let resource = of_pattern.next().map(CompactString::new).or(all).unwrap_or(resource);
+    (pattern.unwrap_or(action), resource)
+}
+
 /// The statements of a node's own layers with this effect.
 fn statements(node: &Node, effect: Effect) -> Vec<&Statement> {
     let policies = &node.policies;
