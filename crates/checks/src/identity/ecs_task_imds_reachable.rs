@@ -1,7 +1,7 @@
 //! Reads whether the containers of each running task reach the metadata service of their EC2 host, and the role that it
 //! gives away. Yields one verdict per running task; a failure tells the way there.
 
-use plimsoll_graph::{Estate, Link, MetadataAccess, MetadataWay, Node};
+use plimsoll_graph::{Certainty, Estate, Link, MetadataAccess, MetadataWay, Node, Principal};
 use plimsoll_model::aws::ecs::Task;
 use plimsoll_model::aws::iam::Role;
 use plimsoll_model::{PathStep, Severity};
@@ -69,17 +69,30 @@ pub(crate) const CHECK: Check = Check {
 /// What the agent calls the setting that shields awsvpc tasks.
 const SETTING: &str = "ECS_AWSVPC_BLOCK_IMDS";
 
-/// Whether the roles of hosts are administrators, each asked once; `None` where that was not read.
-type Administrators = FxHashMap<u32, Option<bool>>;
+/// What makes a role worth more than its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Power {
+    Administrator,
+    Escalates,
+}
+
+/// What the roles of hosts are worth and how sure that is, each asked once; `None` where there is nothing, or it was not read.
+type Powers = FxHashMap<u32, Option<(Power, Certainty)>>;
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
-    let mut administrators = Administrators::default();
+    let mut powers = Powers::default();
     for task in estate.running_tasks() {
-        verdicts.judge(task, judge(task, &mut administrators));
+        verdicts.judge(task, judge(task, &mut powers));
     }
 }
 
-fn judge(task: Node<'_, Task>, administrators: &mut Administrators) -> Judgement {
+fn power(role: Node<'_, Role>) -> Option<(Power, Certainty)> {
+    let role = Principal::Role(role);
+    let administers = role.administers().ok().flatten().map(|certainty| (Power::Administrator, certainty));
+    administers.or_else(|| Some((Power::Escalates, role.escalates().ok()??.certainty())))
+}
+
+fn judge(task: Node<'_, Task>, powers: &mut Powers) -> Judgement {
     if task.customer_host()?.is_none() {
         return Ok(Verdict::NotApplicable);
     }
@@ -88,16 +101,21 @@ fn judge(task: Node<'_, Task>, administrators: &mut Administrators) -> Judgement
     let Some(role) = access.instance.role() else { return Ok(Verdict::Pass) };
     let role: Option<Node<'_, Role>> = role.found();
     // Severity only: what was not read leaves the base.
-    let administrator = role.and_then(|role| *administrators.entry(role.index()).or_insert_with(|| role.is_administrator().ok()));
-    let gives = match (role, administrator) {
-        (Some(role), Some(true)) => format!("role {}, an administrator", role.name()),
-        (Some(role), _) => format!("role {}", role.name()),
+    let power = role.and_then(|role| *powers.entry(role.index()).or_insert_with(|| power(role)));
+    let gives = match (role, power.map(|(power, _)| power)) {
+        (Some(role), Some(Power::Administrator)) => format!("role {}, an administrator", role.name()),
+        (Some(role), Some(Power::Escalates)) => format!("role {}, which can become an administrator", role.name()),
+        (Some(role), None) => format!("role {}", role.name()),
         (None, _) => "a role that was not read".to_owned(),
     };
+    let unsure = matches!(power, Some((_, Certainty::Conditional)));
+    let on = if unsure { " on conditions that were not verified" } else { "" };
     let host = &access.instance.data().instance_id;
-    let message = format!("containers of task {} reach the metadata service of {host} {}; it gives away {gives}", task.name(), way(access));
-    let failure = fail(message, evidence(task, access, role, administrator)).path(path(task, access, role));
-    if administrator == Some(true) { failure.severity(Severity::Critical).verdict() } else { failure.verdict() }
+    let message =
+        format!("containers of task {} reach the metadata service of {host} {}; it gives away {gives}{on}", task.name(), way(access));
+    let failure = fail(message, evidence(task, access, role, power)).path(path(task, access, role));
+    let failure = if power.is_some() { failure.severity(Severity::Critical) } else { failure };
+    if unsure { failure.possible().verdict() } else { failure.verdict() }
 }
 
 fn way(access: MetadataAccess<'_>) -> String {
@@ -120,7 +138,7 @@ fn path(task: Node<'_, Task>, access: MetadataAccess<'_>, role: Option<Node<'_, 
     path
 }
 
-fn evidence(task: Node<'_, Task>, access: MetadataAccess<'_>, role: Option<Node<'_, Role>>, administrator: Option<bool>) -> Value {
+fn evidence(task: Node<'_, Task>, access: MetadataAccess<'_>, role: Option<Node<'_, Role>>, power: Option<(Power, Certainty)>) -> Value {
     let definition = task.task_definition();
     let mode = if let Link::Found(definition) = &definition { definition.data().network_mode.as_deref() } else { None };
     let instance = access.instance.data();
@@ -132,17 +150,21 @@ fn evidence(task: Node<'_, Task>, access: MetadataAccess<'_>, role: Option<Node<
         "userData": written_setting(access.host, SETTING),
         "IamInstanceProfile": instance.iam_instance_profile,
         "role": role.map(|role| role.data().arn.as_str()),
-        "administrator": administrator,
+        "administrator": power.is_some_and(|(power, _)| power == Power::Administrator),
+        "canEscalate": power.is_some_and(|(power, _)| power == Power::Escalates),
+        "escalation": role.and_then(|role| Some(Principal::Role(role).escalates().ok()??.to_string())),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_fixture::{Fixture, arn, fixture, gap, role_arn};
+    use plimsoll_fixture::{ACCOUNT, Fixture, arn, fixture, gap, policy, role_arn};
     use plimsoll_model::aws::ec2::{IamInstanceProfile, Instance, InstanceMetadataOptions};
     use plimsoll_model::aws::ecs::{ContainerInstance, Task};
-    use plimsoll_model::aws::iam::{AttachedPolicy, InstanceProfile, InstanceProfileRole, Role};
-    use plimsoll_model::{Region, Severity};
+    use plimsoll_model::aws::iam::{AttachedPolicy, InstanceProfile, InstanceProfileRole, PolicyDetail, Role};
+    use plimsoll_model::aws::organizations::Account;
+    use plimsoll_model::{Confidence, Region, Seen, Severity};
+    use serde_json::json;
 
     use super::CHECK;
     use crate::outcome::{Fail, NotApplicable, Pass, Unknown, findings, outcome};
@@ -209,6 +231,24 @@ mod tests {
         let attached = AttachedPolicy { policy_arn: "arn:aws:iam::aws:policy/AdministratorAccess".to_owned(), policy_name: None };
         let account = task("host").each(move |role: &mut Role| role.attached_managed_policies = vec![attached.clone()]);
         assert_eq!(outcome(&CHECK, account), Fail(Severity::Critical));
+    }
+
+    #[test]
+    fn a_role_that_can_become_an_administrator_is_critical() {
+        let account = || {
+            let account = Account { id: ACCOUNT.to_owned(), organization: Seen::Known(None), ..Default::default() };
+            task("host").global_resource(account).each(|role: &mut Role| {
+                let statement = json!({"Effect": "Allow", "Action": "iam:PutRolePolicy", "Resource": role_arn("hosts")});
+                let document = Some(policy(json!({"Version": "2012-10-17", "Statement": statement})));
+                role.role_policy_list = vec![PolicyDetail { policy_name: "own".to_owned(), policy_document: document }];
+            })
+        };
+        let found = findings(&CHECK, account());
+        assert_eq!((found[0].severity, found[0].confidence), (Severity::Critical, Confidence::Certain));
+        assert!(found[0].message.ends_with("gives away role hosts, which can become an administrator"), "{}", found[0].message);
+        assert!(found[0].evidence["escalation"].as_str().unwrap().contains("iam:PutRolePolicy"));
+        let found = findings(&CHECK, account().without::<Account>());
+        assert_eq!((found[0].severity, found[0].confidence), (Severity::Critical, Confidence::Possible));
     }
 
     #[test]
