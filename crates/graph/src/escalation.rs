@@ -1,6 +1,7 @@
 //! What each principal can become: the landscape of the escalation search from IAM's principals and the resources through
 //! which one acts as another, and what the search finds in it.
 
+use compact_str::CompactString;
 use plimsoll_iam::escalation::{
     AuthenticationMode, Certainty, Cluster, Deployment, EksCluster, Escalations, Group, Instance, InstanceProfile, Landscape,
     ManagedPolicy, Path, PodIdentityAssociation, Principal as Place, PrincipalKind, Repository, Service, Task, TaskDefinition, escalate,
@@ -12,6 +13,7 @@ use plimsoll_model::{AccountId, ImageReference, Region, Resource};
 use rustc_hash::FxHashMap;
 
 use crate::permission::{Principal, malformed, parsed};
+use crate::service_account::IssuerTrust;
 use crate::{Estate, Link, Node, Unknown};
 
 /// What the search finds in an estate, made once.
@@ -211,7 +213,7 @@ impl Estate<'_> {
         let mut machines = Vec::new();
         for host in self.hosts() {
             let Some(instance) = host.instance().found() else { continue };
-            let reached = host.tasks().map(|task| task.reaches_instance_metadata());
+            let reached = host.tasks().map(Node::reaches_instance_metadata);
             let reached = reached.fold(Tri::False, |so_far, one| so_far.or(one.map_or(Tri::Unknown, |way| truth(way.is_some()))));
             positions.insert(host.data().container_instance_arn.as_str(), machines.len());
             machines.push(Instance {
@@ -263,9 +265,8 @@ impl Estate<'_> {
         let listed = cluster.was_listed("eks:ListAccessEntries").is_ok();
         let roles = self.all::<Role>().filter(|role| {
             let trusts = role.assume_statements().unwrap_or_default();
-            let of_cluster = crate::service_account::IssuerTrust::of(&trusts)
-                .any(|trust| self.cluster_of_issuer(role.account(), trust.issuer).found() == Some(cluster));
-            of_cluster
+            let mut issuers = IssuerTrust::of(&trusts).map(|trust| self.cluster_of_issuer(role.account(), trust.issuer));
+            issuers.any(|issuer| issuer.found() == Some(cluster))
         });
         let mut node_roles: Vec<_> = cluster.nodegroups().filter_map(|group| group.data().node_role.as_deref()).map(Into::into).collect();
         node_roles.dedup();
@@ -312,15 +313,15 @@ fn inline(policies: &[PolicyDetail]) -> Vec<Attached> {
     policies.iter().map(|policy| parsed(&policy.policy_name, DocumentKind::Identity, policy.policy_document.as_ref())).collect()
 }
 
-fn tags<T: Resource>(node: Node<'_, T>) -> Option<Vec<(compact_str::CompactString, compact_str::CompactString)>> {
-    Some(node.data().tags().into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+fn tags<T: Resource>(node: Node<'_, T>) -> Vec<(CompactString, CompactString)> {
+    node.data().tags().into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
 fn cluster(cluster: Node<'_, ecs::Cluster>) -> Cluster {
     Cluster {
         arn: cluster.data().cluster_arn.as_str().into(),
         places_on_instances: truth(cluster.container_instances().next().is_some()),
-        tags: tags(cluster),
+        tags: Some(tags(cluster)),
     }
 }
 
@@ -330,7 +331,7 @@ fn service(service: Node<'_, ecs::Service>) -> Service {
         arn: service.data().service_arn.as_str().into(),
         cluster: service.data().cluster_arn.as_str().into(),
         task_role: role.map(|role| role.data().arn.as_str().into()),
-        tags: tags(service),
+        tags: Some(tags(service)),
     }
 }
 
@@ -353,7 +354,7 @@ fn task(task: Node<'_, ecs::Task>, machines: &FxHashMap<&str, usize>) -> Task {
         execution_role: execution.map(|role| role.data().arn.as_str().into()),
         exec_enabled: truth(data.enable_execute_command),
         instance: data.container_instance_arn.as_deref().and_then(|arn| machines.get(arn).copied()),
-        tags: tags(task),
+        tags: Some(tags(task)),
     }
 }
 
@@ -367,5 +368,96 @@ fn machine(instance: Node<'_, ec2::Instance>, imds_from_containers: Tri) -> Inst
         imds_from_containers,
         ssm_agent: managed,
         pod_roles: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{Fixture, fixture, policy, role_arn};
+    use plimsoll_model::aws::iam::{AttachedPolicy, PolicyDetail, Role};
+    use plimsoll_model::aws::organizations::Account;
+    use plimsoll_model::{Seen, aws::ecs::Task};
+    use serde_json::{Value, json};
+
+    use crate::permission::Principal;
+    use crate::{Estate, Unknown};
+
+    fn may(statements: Value) -> impl FnOnce(&mut Role) {
+        let document = policy(json!({"Version": "2012-10-17", "Statement": statements}));
+        let inline = PolicyDetail { policy_name: "access".to_owned(), policy_document: Some(document) };
+        move |role| role.role_policy_list = vec![inline]
+    }
+
+    fn account() -> Fixture {
+        fixture()
+            .shop()
+            .global_resource(Account { id: "111111111111".to_owned(), organization: Seen::Known(None), ..Account::default() })
+            .role("admin", may(json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}])))
+    }
+
+    /// The method of each step from a role to an administrator.
+    fn steps(account: Fixture, name: &str) -> Result<Vec<String>, Unknown> {
+        let inventory = account.build();
+        let estate = Estate::new(&inventory);
+        let role = estate.all::<Role>().find(|role| role.role_name == name).unwrap();
+        let path = Principal::Role(role).escalates()?;
+        Ok(path.map(|path| path.edges.iter().map(|edge| edge.method.id.to_string()).collect()).unwrap_or_default())
+    }
+
+    #[test]
+    fn an_administrator_is_one_and_has_no_path_to_become_one() {
+        let inventory = account().build();
+        let estate = Estate::new(&inventory);
+        let role = |name: &str| Principal::Role(estate.all::<Role>().find(|role| role.role_name == name).unwrap());
+        assert!(role("admin").administers().unwrap().is_some() && role("admin").escalates().unwrap().is_none());
+        assert!(role("web-task").administers().unwrap().is_none() && role("web-task").escalates().unwrap().is_none());
+    }
+
+    #[test]
+    fn passing_the_administrators_role_to_a_task_is_a_path_and_passing_another_is_none() {
+        let passing = |target: &str| {
+            let statements = json!([
+                {"Effect": "Allow", "Action": "iam:PassRole", "Resource": role_arn(target)},
+                {"Effect": "Allow", "Action": ["ecs:RunTask", "ecs:RegisterTaskDefinition"], "Resource": "*"},
+            ]);
+            account().role("deployer", may(statements))
+        };
+        assert_eq!(steps(passing("admin"), "deployer").unwrap().len(), 1);
+        assert_eq!(steps(passing("web-task"), "deployer").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_shell_in_a_task_with_a_stronger_role_is_a_path() {
+        let statements = json!([{"Effect": "Allow", "Action": "ecs:ExecuteCommand", "Resource": "*"}]);
+        let exec = |enabled: bool| {
+            account()
+                .role("operator", may(statements.clone()))
+                .each::<Task>(move |task| task.enable_execute_command = enabled)
+                .each::<plimsoll_model::aws::ecs::TaskDefinition>(|definition| definition.task_role_arn = Some(role_arn("admin")))
+        };
+        assert_eq!(steps(exec(true), "operator").unwrap(), ["x-ecs-exec"]);
+        assert_eq!(steps(exec(false), "operator").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_workload_is_privileged_by_its_role() {
+        let privileged = |role: &'static str| {
+            let inventory = account()
+                .each::<plimsoll_model::aws::ecs::TaskDefinition>(|definition| definition.task_role_arn = Some(role_arn(role)))
+                .build();
+            let estate = Estate::new(&inventory);
+            ["ecs:Task", "ecs:Service", "ecs:TaskDefinition"].map(|kind| estate.runs_privileged(kind, 0))
+        };
+        assert_eq!(privileged("admin"), [Some(true); 3]);
+        assert_eq!(privileged("web-task"), [Some(false); 3]);
+    }
+
+    #[test]
+    fn a_policy_that_was_not_read_leaves_open_what_a_role_can_become() {
+        let unread = account().role("deployer", |role| {
+            role.attached_managed_policies =
+                vec![AttachedPolicy { policy_arn: "arn:aws:iam::111111111111:policy/gone".to_owned(), ..Default::default() }];
+        });
+        assert!(steps(unread, "deployer").is_err());
     }
 }

@@ -17,7 +17,25 @@ pub(crate) const CHECK: Check = Check {
     resource: "AWS::ECS::Task",
     area: Area::Network,
     responsibility: ByLaunch { fargate: Responsibility::Customer, ec2: Responsibility::Customer, eks: Responsibility::NotApplicable },
-    needs: &["ecs:ListClusters", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:DescribeTaskDefinition", "ecs:DescribeContainerInstances", "ecs:ListContainerInstances", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs", "ec2:DescribeSubnets", "ec2:DescribeInternetGateways", "ec2:DescribeManagedPrefixLists", "ec2:GetManagedPrefixListEntries", "ec2:DescribeRouteTables", "ec2:DescribeNetworkAcls", "ec2:DescribeVpcBlockPublicAccessOptions", "ec2:DescribeInstances"],
+    needs: &[
+        "ecs:ListClusters",
+        "ecs:ListTasks",
+        "ecs:DescribeTasks",
+        "ecs:DescribeTaskDefinition",
+        "ecs:DescribeContainerInstances",
+        "ecs:ListContainerInstances",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeVpcs",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeInternetGateways",
+        "ec2:DescribeManagedPrefixLists",
+        "ec2:GetManagedPrefixListEntries",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeNetworkAcls",
+        "ec2:DescribeVpcBlockPublicAccessOptions",
+        "ec2:DescribeInstances",
+    ],
     // Where one of these is missing the engine says so for each task whose answer hangs on it.
     shades: &[
         "ecs:DescribeTaskDefinition",
@@ -86,7 +104,8 @@ fn judge(task: Node<'_, Task>) -> Judgement {
         PathStep { arn: way.interface.clone(), via: "its interface".to_owned() },
         PathStep { arn: task.arn().into_owned(), via: String::new() },
     ];
-    let message = format!("task {} takes {} from {} straight from the internet, at {}", task.name(), listed(&ports), flow.peers, way.interface);
+    let message =
+        format!("task {} takes {} from {} straight from the internet, at {}", task.name(), listed(&ports), flow.peers, way.interface);
     let failure = fail(message, evidence).path(path);
     let failure = if grave { failure.severity(Severity::Critical) } else { failure };
     // Without declared ports nothing says that a container listens.
@@ -102,7 +121,8 @@ fn declared_part(flow: &Flow, declared: &[Opening<'_>]) -> Option<Flow> {
     if !flow.protocol.has_ports() {
         return None;
     }
-    let ports = declared.iter().filter(|opening| opening.protocol == protocol).map(|opening| (*opening.ports.start(), *opening.ports.end()));
+    let ports =
+        declared.iter().filter(|opening| opening.protocol == protocol).map(|opening| (*opening.ports.start(), *opening.ports.end()));
     let ports = flow.ports.intersect(&plimsoll_net::PortSet::from_ranges(ports));
     (!ports.is_empty()).then(|| Flow { ports, ..flow.clone() })
 }
@@ -169,7 +189,8 @@ mod tests {
         let open = || fixture().shop().each(listening(8080));
         assert_eq!(outcome(&CHECK, open()), Pass);
         assert_eq!(outcome(&CHECK, open().facing_internet(9090)), Pass, "the group opens another port");
-        let narrow = open().facing_internet(1).each::<SecurityGroup>(|group| group.ip_permissions = vec![rule("tcp", 8080, "203.0.113.0/24")]);
+        let narrow =
+            open().facing_internet(1).each::<SecurityGroup>(|group| group.ip_permissions = vec![rule("tcp", 8080, "203.0.113.0/24")]);
         assert_eq!(outcome(&CHECK, narrow), Pass);
         assert_eq!(outcome(&CHECK, fixture()), NotApplicable);
     }
@@ -192,7 +213,13 @@ mod tests {
     #[test]
     fn is_unknown_when_a_hop_was_not_read_and_passes_when_another_blocks_for_certain() {
         let open = || fixture().shop().each(listening(8080));
-        assert_eq!(outcome(&CHECK, open().facing_internet(8080).without::<plimsoll_model::aws::ec2::NetworkAcl>().denied("ec2:DescribeNetworkAcls")), Unknown);
+        assert_eq!(
+            outcome(
+                &CHECK,
+                open().facing_internet(8080).without::<plimsoll_model::aws::ec2::NetworkAcl>().denied("ec2:DescribeNetworkAcls")
+            ),
+            Unknown
+        );
         assert_eq!(outcome(&CHECK, open().denied("ec2:DescribeNetworkAcls")), Pass, "no public address");
         assert_eq!(outcome(&CHECK, open().denied("ecs:ListTasks")), Unknown);
     }
