@@ -15,6 +15,7 @@ use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
 use crate::image::ImageUses;
 use crate::permission::Permissions;
+use crate::population::Population;
 use crate::relation::Relation;
 use crate::storage::Storage;
 use crate::workload::Workloads;
@@ -39,6 +40,7 @@ pub struct Estate<'i> {
     pub(crate) storage: Storage<'i>,
     pub(crate) watch: Watch<'i>,
     pub(crate) permissions: OnceLock<Permissions>,
+    pub(crate) population: OnceLock<Population>,
     // Not made on first use: a cell would tie nodes to the lifetime of the inventory.
     pub(crate) network: Network<'i>,
 }
@@ -163,6 +165,7 @@ impl<'i> Estate<'i> {
             storage: Storage::default(),
             watch: Watch::default(),
             permissions: OnceLock::new(),
+            population: OnceLock::new(),
             network: Network::compile(&World::of(inventory)),
         };
         estate.relations = crate::ecs::relations(&estate);

@@ -24,13 +24,13 @@ pub(crate) struct Permissions {
 
 /// What an organization lays over an account.
 #[derive(Clone, Default)]
-struct Controls {
-    scps: Vec<Vec<Attached>>,
-    rcps: Vec<Vec<Attached>>,
+pub(crate) struct Controls {
+    pub(crate) scps: Vec<Vec<Attached>>,
+    pub(crate) rcps: Vec<Vec<Attached>>,
     /// Some of it was not read.
-    unread: bool,
-    manages: bool,
-    organization: Option<String>,
+    pub(crate) unread: bool,
+    pub(crate) manages: bool,
+    pub(crate) organization: Option<String>,
     path: Option<String>,
 }
 
@@ -279,7 +279,7 @@ impl Estate<'_> {
         })
     }
 
-    fn controls(&self, account: &AccountId) -> &Controls {
+    pub(crate) fn controls(&self, account: &AccountId) -> &Controls {
         const UNREAD: &Controls =
             &Controls { scps: Vec::new(), rcps: Vec::new(), unread: true, manages: false, organization: None, path: None };
         self.permissions().organizations.get(account).unwrap_or(UNREAD)
@@ -448,7 +448,7 @@ fn compiled(policy: &Policy) -> Attached {
     parsed(&policy.arn, DocumentKind::Identity, version.and_then(|version| version.document.as_ref()))
 }
 
-fn parsed(name: &str, kind: DocumentKind, document: Option<&PolicyDocument>) -> Attached {
+pub(crate) fn parsed(name: &str, kind: DocumentKind, document: Option<&PolicyDocument>) -> Attached {
     let document = match document.map(|document| &document.0) {
         Some(serde_json::Value::String(text)) => Document::from_text(kind, text),
         Some(value) => Document::from_json(kind, value),
