@@ -75,7 +75,8 @@ impl<'e> Principal<'e> {
         }
     }
 
-    fn tags(self) -> Vec<(&'e str, &'e str)> {
+    /// Its tags.
+    pub fn tags(self) -> Vec<(&'e str, &'e str)> {
         match self {
             Self::Role(role) => role.data().tags(),
             Self::User(user) => user.data().tags(),
