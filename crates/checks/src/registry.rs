@@ -38,6 +38,10 @@ mod ecr_repository_mutable_tags;
 mod ecr_repository_no_cmk;
 #[path = "image/ecr_repository_no_lifecycle_policy.rs"]
 mod ecr_repository_no_lifecycle_policy;
+#[path = "image/ecr_repository_public_policy.rs"]
+mod ecr_repository_public_policy;
+#[path = "image/ecr_repository_push_by_outsider.rs"]
+mod ecr_repository_push_by_outsider;
 #[path = "image/ecr_repository_scan_disabled.rs"]
 mod ecr_repository_scan_disabled;
 #[path = "image/ecr_running_image_oversized.rs"]
@@ -234,6 +238,8 @@ mod kms_key_imported_material_expiring;
 mod kms_key_pending_deletion_in_use;
 #[path = "data_secrets/kms_key_policy_public.rs"]
 mod kms_key_policy_public;
+#[path = "data_secrets/kms_key_policy_too_wide.rs"]
+mod kms_key_policy_too_wide;
 #[path = "data_secrets/kms_key_rotation_disabled.rs"]
 mod kms_key_rotation_disabled;
 #[path = "data_secrets/logs_container_group_no_cmk.rs"]
@@ -244,6 +250,8 @@ mod logs_container_group_retention_short;
 mod rds_database_open_beyond_services;
 #[path = "data_secrets/secretsmanager_secret_no_cmk.rs"]
 mod secretsmanager_secret_no_cmk;
+#[path = "data_secrets/secretsmanager_secret_policy_too_wide.rs"]
+mod secretsmanager_secret_policy_too_wide;
 #[path = "data_secrets/secretsmanager_secret_rotation_off.rs"]
 mod secretsmanager_secret_rotation_off;
 #[path = "network/vpc_container_egress_uninspected.rs"]
@@ -287,6 +295,8 @@ pub const CHECKS: &[&Check] = &[
     &ecr_repository_mutable_tags::CHECK,
     &ecr_repository_no_cmk::CHECK,
     &ecr_repository_no_lifecycle_policy::CHECK,
+    &ecr_repository_public_policy::CHECK,
+    &ecr_repository_push_by_outsider::CHECK,
     &ecr_repository_scan_disabled::CHECK,
     &ecr_running_image_oversized::CHECK,
     &ecr_running_image_stale::CHECK,
@@ -385,11 +395,13 @@ pub const CHECKS: &[&Check] = &[
     &kms_key_imported_material_expiring::CHECK,
     &kms_key_pending_deletion_in_use::CHECK,
     &kms_key_policy_public::CHECK,
+    &kms_key_policy_too_wide::CHECK,
     &kms_key_rotation_disabled::CHECK,
     &logs_container_group_no_cmk::CHECK,
     &logs_container_group_retention_short::CHECK,
     &rds_database_open_beyond_services::CHECK,
     &secretsmanager_secret_no_cmk::CHECK,
+    &secretsmanager_secret_policy_too_wide::CHECK,
     &secretsmanager_secret_rotation_off::CHECK,
     &vpc_container_egress_uninspected::CHECK,
     &vpc_endpoint_ecr_policies_differ::CHECK,

@@ -18,6 +18,7 @@ use crate::escalation::Escalation;
 use crate::exposure::Exposed;
 use crate::image::ImageUses;
 use crate::permission::Permissions;
+use crate::population::Population;
 use crate::relation::Relation;
 use crate::storage::Storage;
 use crate::workload::Workloads;
@@ -47,6 +48,7 @@ pub struct Estate<'i> {
     pub(crate) exposed: OnceLock<Exposed>,
     /// Whether the internet reaches each task, by position.
     pub(crate) task_exposure: OnceLock<Vec<Option<bool>>>,
+    pub(crate) population: OnceLock<Population>,
     // Not made on first use: a cell would tie nodes to the lifetime of the inventory.
     pub(crate) network: Network<'i>,
 }
@@ -176,6 +178,7 @@ impl<'i> Estate<'i> {
             escalation: OnceLock::new(),
             exposed: OnceLock::new(),
             task_exposure: OnceLock::new(),
+            population: OnceLock::new(),
             network: Network::compile(&World::of(inventory)),
         };
         estate.relations = crate::ecs::relations(&estate);

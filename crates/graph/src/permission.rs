@@ -38,7 +38,7 @@ pub(crate) struct Controls {
     /// Some of it was not read.
     pub(crate) unread: bool,
     pub(crate) manages: bool,
-    organization: Option<String>,
+    pub(crate) organization: Option<String>,
     /// AWS Organizations answered.
     is_known: bool,
     path: Option<String>,
@@ -85,7 +85,8 @@ impl<'e> Principal<'e> {
         }
     }
 
-    fn tags(self) -> Vec<(&'e str, &'e str)> {
+    /// Its tags.
+    pub fn tags(self) -> Vec<(&'e str, &'e str)> {
         match self {
             Self::Role(role) => role.data().tags(),
             Self::User(user) => user.data().tags(),
