@@ -1,17 +1,19 @@
 //! What each principal can become: the landscape of the escalation search from IAM's principals and the resources through
 //! which one acts as another, and what the search finds in it.
 
+use std::collections::BTreeMap;
+
 use plimsoll_iam::escalation::{
     AuthenticationMode, Certainty, Cluster, Deployment, EksCluster, Escalations, Group, Instance, InstanceProfile, Landscape,
     ManagedPolicy, Path, PodIdentityAssociation, Principal as Place, PrincipalKind, Repository, Service, Task, TaskDefinition, escalate,
 };
-use plimsoll_iam::{Attached, DocumentKind, Layer, Tri};
+use plimsoll_iam::{Attached, DocumentKind, KeyState, Layer, Question, Tri, Verdict};
 use plimsoll_model::aws::iam::{AttachedPolicy, PolicyDetail, Role, User};
 use plimsoll_model::aws::{ec2, ecr, ecs, eks, iam};
 use plimsoll_model::{AccountId, ImageReference, Region, Resource};
 use rustc_hash::FxHashMap;
 
-use crate::permission::{Principal, malformed, parsed};
+use crate::permission::{Principal, parsed};
 use crate::{Estate, Link, Node, Unknown};
 
 /// What the search finds in an estate, made once.
@@ -33,36 +35,31 @@ impl Escalation {
     }
 }
 
+/// An action of IAM that no policy names.
+const ANY_OF_IAM: &str = "iam:PlimsollUnnamed";
+
 impl<'e> Principal<'e> {
-    fn position(self) -> usize {
-        match self {
-            Self::Role(role) => role.index as usize,
-            Self::User(user) => user.estate.inventory().roles.len() + user.index as usize,
-        }
+    /// What somebody who administers IAM may do: to a role and a policy that nobody has named.
+    pub fn questions_on_iam(self) -> Vec<Question> {
+        let (partition, account) = (self.arn().split(':').nth(1).unwrap_or("aws"), self.account());
+        let role = format!("arn:{partition}:iam::{account}:role/plimsoll-unnamed");
+        let policy = format!("arn:{partition}:iam::{account}:policy/plimsoll-unnamed");
+        [("iam:AttachRolePolicy", &role), ("iam:PassRole", &role), ("iam:CreatePolicyVersion", &policy), (ANY_OF_IAM, &role)]
+            .map(|(action, resource)| Question::new(action, resource))
+            .into()
     }
 
-    /// Why its permissions are not known: a policy that was not read, or one that is malformed.
-    fn assessed(self) -> Result<(), Unknown> {
-        let found = &self.estate().escalation().found;
-        if let Some((_, why)) = found.unassessed.iter().find(|(position, _)| *position == self.position()) {
-            return Err(malformed(self.arn(), &why.to_string()));
-        }
-        Ok(())
-    }
-
-    /// Whether it may do everything as it is (ADMIN of the catalogue): certainly, on conditions, or not.
+    /// Whether it may do everything as it is, or everything to IAM, which comes to the same (ADMIN of the catalogue):
+    /// certainly, on conditions, or not.
     ///
     /// # Errors
     ///
     /// A policy that was not read, where what was read does not make it an administrator.
     pub fn administers(self) -> Result<Option<Certainty>, Unknown> {
-        self.assessed()?;
-        match self.estate().escalation().administrators.get(&self.position()) {
-            Some(certainty) => Ok(Some(*certainty)),
-            None => match self.policies().1 {
-                Some(unknown) => Err(unknown),
-                None => Ok(None),
-            },
+        let found = self.estate().escalation().administrators.get(&self.position()).copied();
+        match (found, self.unread()) {
+            (None, Some(unknown)) => Err(unknown),
+            (found, _) => Ok(found),
         }
     }
 
@@ -72,13 +69,11 @@ impl<'e> Principal<'e> {
     ///
     /// A policy that was not read, where what was read shows no path.
     pub fn escalates(self) -> Result<Option<&'e Path>, Unknown> {
-        self.assessed()?;
-        match self.estate().escalation().path(self.position()) {
-            Some(path) => Ok(Some(path)),
-            None => match self.policies().1 {
-                Some(unknown) => Err(unknown),
-                None => Ok(None),
-            },
+        let escalation = self.estate().escalation();
+        let path = escalation.path(self.position()).filter(|path| !escalation.administrators.contains_key(&path.start));
+        match (path, self.unread()) {
+            (None, Some(unknown)) => Err(unknown),
+            (path, _) => Ok(path),
         }
     }
 }
@@ -89,10 +84,35 @@ impl Estate<'_> {
         self.escalation.get_or_init(|| {
             let landscape = self.landscape();
             let found = escalate(&landscape);
-            let administrators = found.administrators.iter().map(|found| (found.principal, found.certainty)).collect();
+            let mut administrators: FxHashMap<usize, Certainty> = self.administrators_of_iam();
+            administrators.extend(found.administrators.iter().map(|found| (found.principal, found.certainty)));
             let paths = found.paths.iter().zip(0..).map(|(path, position)| (path.start, position)).collect();
             Escalation { landscape, found, administrators, paths }
         })
+    }
+
+    /// Principals that may do anything to IAM: with no key in the request by which a condition narrows what is changed.
+    fn administrators_of_iam(&self) -> FxHashMap<usize, Certainty> {
+        let narrowing = ["iam:PermissionsBoundary", "iam:PolicyARN", "iam:PassedToService", "iam:AWSServiceName", "aws:RequestTag/"];
+        let keys: Vec<(&str, KeyState)> = narrowing.into_iter().map(|key| (key, KeyState::Absent)).collect();
+        let mut accounts: BTreeMap<&AccountId, FxHashMap<usize, Vec<Principal<'_>>>> = BTreeMap::new();
+        for principal in self.principals().filter(|principal| principal.may_hold(ANY_OF_IAM)) {
+            accounts.entry(principal.account()).or_default().entry(principal.class()).or_default().push(principal);
+        }
+        let mut found = FxHashMap::default();
+        for classes in accounts.values() {
+            let classes: Vec<&Vec<Principal<'_>>> = classes.values().collect();
+            let first: Vec<Principal<'_>> = classes.iter().filter_map(|members| members.first().copied()).collect();
+            let questions = first.first().map(|principal| principal.questions_on_iam()).unwrap_or_default();
+            for (members, answers) in classes.iter().zip(self.ask(&first, &questions, &keys)) {
+                if answers.len() == questions.len() {
+                    let certain = answers.iter().all(|(_, verdict)| *verdict == Verdict::Allowed);
+                    let certainty = if certain { Certainty::Certain } else { Certainty::Conditional };
+                    found.extend(members.iter().map(|member| (member.position(), certainty)));
+                }
+            }
+        }
+        found
     }
 
     fn landscape(&self) -> Landscape {
@@ -121,9 +141,8 @@ impl Estate<'_> {
     }
 
     fn managed(&self, account: &AccountId, arn: &str) -> Option<ManagedPolicy> {
-        let policy: Node<'_, iam::Policy> = self.link(account, &Region::global(), arn).found()?;
-        let attached = self.permissions().managed(policy.index)?.clone();
-        Some(ManagedPolicy { arn: arn.into(), policy: attached, older: Vec::new() })
+        let policy = self.managed_policy(account, arn).ok()?;
+        Some(ManagedPolicy { arn: arn.into(), policy, older: Vec::new() })
     }
 
     fn attached(&self, account: &AccountId, policies: &[AttachedPolicy]) -> Vec<ManagedPolicy> {
@@ -142,8 +161,12 @@ impl Estate<'_> {
     fn place(&self, principal: Principal<'_>, groups: &FxHashMap<(&AccountId, &str), usize>) -> Place {
         let account = principal.account();
         let controls = self.controls(account);
+        let holder = principal.holder();
+        // Equal documents are shared there.
+        let inline = holder.into_iter().flat_map(|holder| holder.policies.identity.iter().take(holder.inline)).cloned().collect();
         let mut place = Place {
-            facts: principal.facts(),
+            facts: holder.map(|holder| holder.facts.clone()).unwrap_or_default(),
+            inline,
             scps: controls.scps.clone(),
             rcps: controls.rcps.clone(),
             manages: controls.manages,
@@ -152,17 +175,14 @@ impl Estate<'_> {
         };
         let boundary = match principal {
             Principal::Role(role) => {
-                let Role { role_policy_list, attached_managed_policies, permissions_boundary, assume_role_policy_document, .. } =
-                    role.data();
-                place.inline = inline(role_policy_list);
+                let Role { attached_managed_policies, permissions_boundary, assume_role_policy_document, .. } = role.data();
                 place.attached = self.attached(account, attached_managed_policies);
                 place.trust = assume_role_policy_document.as_ref().map(|trust| parsed("trust policy", DocumentKind::Trust, Some(trust)));
                 permissions_boundary
             }
             Principal::User(user) => {
-                let User { user_policy_list, attached_managed_policies, permissions_boundary, group_list, access_keys, .. } = user.data();
+                let User { attached_managed_policies, permissions_boundary, group_list, access_keys, .. } = user.data();
                 place.kind = PrincipalKind::User;
-                place.inline = inline(user_policy_list);
                 place.attached = self.attached(account, attached_managed_policies);
                 place.groups = group_list.iter().filter_map(|name| groups.get(&(account, name.as_str())).copied()).collect();
                 place.access_keys = access_keys.known().ok().map(|keys| u8::try_from(keys.len()).unwrap_or(u8::MAX));
@@ -194,7 +214,7 @@ impl Estate<'_> {
         let mut machines = Vec::new();
         for host in self.hosts() {
             let Some(instance) = host.instance().found() else { continue };
-            let reached = host.tasks().map(|task| task.reaches_instance_metadata());
+            let reached = host.tasks().map(Node::<'_, ecs::Task>::reaches_instance_metadata);
             let reached = reached.fold(Tri::False, |so_far, one| so_far.or(one.map_or(Tri::Unknown, |way| truth(way.is_some()))));
             positions.insert(host.data().container_instance_arn.as_str(), machines.len());
             machines.push(Instance {
@@ -246,9 +266,8 @@ impl Estate<'_> {
         let listed = cluster.was_listed("eks:ListAccessEntries").is_ok();
         let roles = self.all::<Role>().filter(|role| {
             let trusts = role.assume_statements().unwrap_or_default();
-            let of_cluster = crate::service_account::IssuerTrust::of(&trusts)
-                .any(|trust| self.cluster_of_issuer(role.account(), trust.issuer).found() == Some(cluster));
-            of_cluster
+            crate::service_account::IssuerTrust::of(&trusts)
+                .any(|trust| self.cluster_of_issuer(role.account(), trust.issuer).found() == Some(cluster))
         });
         let mut node_roles: Vec<_> = cluster.nodegroups().filter_map(|group| group.data().node_role.as_deref()).map(Into::into).collect();
         node_roles.dedup();
@@ -295,15 +314,15 @@ fn inline(policies: &[PolicyDetail]) -> Vec<Attached> {
     policies.iter().map(|policy| parsed(&policy.policy_name, DocumentKind::Identity, policy.policy_document.as_ref())).collect()
 }
 
-fn tags<T: Resource>(node: Node<'_, T>) -> Option<Vec<(compact_str::CompactString, compact_str::CompactString)>> {
-    Some(node.data().tags().into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+fn tags<T: Resource>(node: Node<'_, T>) -> Vec<(compact_str::CompactString, compact_str::CompactString)> {
+    node.data().tags().into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
 fn cluster(cluster: Node<'_, ecs::Cluster>) -> Cluster {
     Cluster {
         arn: cluster.data().cluster_arn.as_str().into(),
         places_on_instances: truth(cluster.container_instances().next().is_some()),
-        tags: tags(cluster),
+        tags: Some(tags(cluster)),
     }
 }
 
@@ -313,7 +332,7 @@ fn service(service: Node<'_, ecs::Service>) -> Service {
         arn: service.data().service_arn.as_str().into(),
         cluster: service.data().cluster_arn.as_str().into(),
         task_role: role.map(|role| role.data().arn.as_str().into()),
-        tags: tags(service),
+        tags: Some(tags(service)),
     }
 }
 
@@ -336,7 +355,7 @@ fn task(task: Node<'_, ecs::Task>, machines: &FxHashMap<&str, usize>) -> Task {
         execution_role: execution.map(|role| role.data().arn.as_str().into()),
         exec_enabled: truth(data.enable_execute_command),
         instance: data.container_instance_arn.as_deref().and_then(|arn| machines.get(arn).copied()),
-        tags: tags(task),
+        tags: Some(tags(task)),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::balancing::Balancing;
 use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
 use crate::escalation::Escalation;
+use crate::holder::Holders;
 use crate::image::ImageUses;
 use crate::permission::Permissions;
 use crate::relation::Relation;
@@ -40,6 +41,7 @@ pub struct Estate<'i> {
     pub(crate) storage: Storage<'i>,
     pub(crate) watch: Watch<'i>,
     pub(crate) permissions: OnceLock<Permissions>,
+    pub(crate) holders: OnceLock<Holders>,
     pub(crate) escalation: OnceLock<Escalation>,
     // Not made on first use: a cell would tie nodes to the lifetime of the inventory.
     pub(crate) network: Network<'i>,
@@ -165,6 +167,7 @@ impl<'i> Estate<'i> {
             storage: Storage::default(),
             watch: Watch::default(),
             permissions: OnceLock::new(),
+            holders: OnceLock::new(),
             escalation: OnceLock::new(),
             network: Network::compile(&World::of(inventory)),
         };

@@ -13,6 +13,7 @@ mod encryption;
 mod escalation;
 mod estate;
 mod fleet;
+mod holder;
 mod identity;
 mod image;
 mod ingress;

@@ -92,6 +92,12 @@ impl Document {
         self.statements.len()
     }
 
+    /// Whether any statement allows this action on some resource, on whatever conditions; what else denies it is not asked.
+    pub fn may_allow(&self, action: &str) -> bool {
+        let Some(action) = Action::parse(action) else { return false };
+        self.statements.iter().any(|statement| statement.effect == Effect::Allow && statement.actions.match_action(&action))
+    }
+
     /// Whether any statement grants anything.
     pub fn grants_something(&self) -> bool {
         self.statements.iter().any(|statement| statement.effect == Effect::Allow)

@@ -316,7 +316,7 @@ impl Node {
 }
 
 /// An ARN that a pattern matches; none for patterns with variables.
-fn example(pattern: &str, account: &str) -> Option<CompactString> {
+pub(crate) fn example(pattern: &str, account: &str) -> Option<CompactString> {
     if pattern.contains("${") {
         return None;
     }
