@@ -1,18 +1,20 @@
 //! What each principal can become: the landscape of the escalation search from IAM's principals and the resources through
 //! which one acts as another, and what the search finds in it.
 
+use std::collections::BTreeMap;
+
 use compact_str::CompactString;
 use plimsoll_iam::escalation::{
     AuthenticationMode, Certainty, Cluster, Deployment, EksCluster, Escalations, Group, Instance, InstanceProfile, Landscape,
     ManagedPolicy, Path, PodIdentityAssociation, Principal as Place, PrincipalKind, Repository, Service, Task, TaskDefinition, escalate,
 };
-use plimsoll_iam::{Attached, DocumentKind, Layer, Tri};
+use plimsoll_iam::{Attached, DocumentKind, KeyState, Layer, Question, Tri, Verdict};
 use plimsoll_model::aws::iam::{AttachedPolicy, PolicyDetail, Role, User};
 use plimsoll_model::aws::{ec2, ecr, ecs, eks, iam};
 use plimsoll_model::{AccountId, ImageReference, Region, Resource};
 use rustc_hash::FxHashMap;
 
-use crate::permission::{Principal, malformed, parsed};
+use crate::permission::{Principal, parsed};
 use crate::service_account::IssuerTrust;
 use crate::{Estate, Link, Node, Unknown};
 
@@ -35,36 +37,31 @@ impl Escalation {
     }
 }
 
+/// An action of IAM that no policy names.
+const ANY_OF_IAM: &str = "iam:PlimsollUnnamed";
+
 impl<'e> Principal<'e> {
-    fn position(self) -> usize {
-        match self {
-            Self::Role(role) => role.index as usize,
-            Self::User(user) => user.estate.inventory().roles.len() + user.index as usize,
-        }
+    /// What somebody who administers IAM may do: to a role and a policy that nobody has named.
+    pub fn questions_on_iam(self) -> Vec<Question> {
+        let (partition, account) = (self.arn().split(':').nth(1).unwrap_or("aws"), self.account());
+        let role = format!("arn:{partition}:iam::{account}:role/plimsoll-unnamed");
+        let policy = format!("arn:{partition}:iam::{account}:policy/plimsoll-unnamed");
+        [("iam:AttachRolePolicy", &role), ("iam:PassRole", &role), ("iam:CreatePolicyVersion", &policy), (ANY_OF_IAM, &role)]
+            .map(|(action, resource)| Question::new(action, resource))
+            .into()
     }
 
-    /// Why its permissions are not known: a policy that was not read, or one that is malformed.
-    fn assessed(self) -> Result<(), Unknown> {
-        let found = &self.estate().escalation().found;
-        if let Some((_, why)) = found.unassessed.iter().find(|(position, _)| *position == self.position()) {
-            return Err(malformed(self.arn(), &why.to_string()));
-        }
-        Ok(())
-    }
-
-    /// Whether it may do everything as it is (ADMIN of the catalogue): certainly, on conditions, or not.
+    /// Whether it may do everything as it is, or everything to IAM, which comes to the same (ADMIN of the catalogue):
+    /// certainly, on conditions, or not.
     ///
     /// # Errors
     ///
     /// A policy that was not read, where what was read does not make it an administrator.
     pub fn administers(self) -> Result<Option<Certainty>, Unknown> {
-        self.assessed()?;
-        match self.estate().escalation().administrators.get(&self.position()) {
-            Some(certainty) => Ok(Some(*certainty)),
-            None => match self.policies().1 {
-                Some(unknown) => Err(unknown),
-                None => Ok(None),
-            },
+        let found = self.estate().escalation().administrators.get(&self.position()).copied();
+        match (found, self.unread()) {
+            (None, Some(unknown)) => Err(unknown),
+            (found, _) => Ok(found),
         }
     }
 
@@ -74,13 +71,11 @@ impl<'e> Principal<'e> {
     ///
     /// A policy that was not read, where what was read shows no path.
     pub fn escalates(self) -> Result<Option<&'e Path>, Unknown> {
-        self.assessed()?;
-        match self.estate().escalation().path(self.position()) {
-            Some(path) => Ok(Some(path)),
-            None => match self.policies().1 {
-                Some(unknown) => Err(unknown),
-                None => Ok(None),
-            },
+        let escalation = self.estate().escalation();
+        let path = escalation.path(self.position()).filter(|path| !escalation.administrators.contains_key(&path.start));
+        match (path, self.unread()) {
+            (None, Some(unknown)) => Err(unknown),
+            (path, _) => Ok(path),
         }
     }
 }
@@ -91,7 +86,8 @@ impl Estate<'_> {
         self.escalation.get_or_init(|| {
             let landscape = self.landscape();
             let found = escalate(&landscape);
-            let administrators = found.administrators.iter().map(|found| (found.principal, found.certainty)).collect();
+            let mut administrators: FxHashMap<usize, Certainty> = self.administrators_of_iam();
+            administrators.extend(found.administrators.iter().map(|found| (found.principal, found.certainty)));
             let paths = found.paths.iter().zip(0..).map(|(path, position)| (path.start, position)).collect();
             Escalation { landscape, found, administrators, paths }
         })
@@ -112,6 +108,30 @@ impl Estate<'_> {
         let role = Principal::Role(role?.found()?);
         let administers = role.administers() == Ok(Some(Certainty::Certain));
         Some(administers || matches!(role.escalates(), Ok(Some(path)) if path.certainty() == Certainty::Certain))
+    }
+
+    /// Principals that may do anything to IAM: with no key in the request by which a condition narrows what is changed.
+    fn administrators_of_iam(&self) -> FxHashMap<usize, Certainty> {
+        let narrowing = ["iam:PermissionsBoundary", "iam:PolicyARN", "iam:PassedToService", "iam:AWSServiceName", "aws:RequestTag/"];
+        let keys: Vec<(&str, KeyState)> = narrowing.into_iter().map(|key| (key, KeyState::Absent)).collect();
+        let mut accounts: BTreeMap<&AccountId, FxHashMap<usize, Vec<Principal<'_>>>> = BTreeMap::new();
+        for principal in self.principals().filter(|principal| principal.may_hold(ANY_OF_IAM)) {
+            accounts.entry(principal.account()).or_default().entry(principal.class()).or_default().push(principal);
+        }
+        let mut found = FxHashMap::default();
+        for classes in accounts.values() {
+            let classes: Vec<&Vec<Principal<'_>>> = classes.values().collect();
+            let first: Vec<Principal<'_>> = classes.iter().filter_map(|members| members.first().copied()).collect();
+            let questions = first.first().map(|principal| principal.questions_on_iam()).unwrap_or_default();
+            for (members, answers) in classes.iter().zip(self.ask(&first, &questions, &keys)) {
+                if answers.len() == questions.len() {
+                    let certain = answers.iter().all(|(_, verdict)| *verdict == Verdict::Allowed);
+                    let certainty = if certain { Certainty::Certain } else { Certainty::Conditional };
+                    found.extend(members.iter().map(|member| (member.position(), certainty)));
+                }
+            }
+        }
+        found
     }
 
     fn landscape(&self) -> Landscape {
@@ -140,9 +160,8 @@ impl Estate<'_> {
     }
 
     fn managed(&self, account: &AccountId, arn: &str) -> Option<ManagedPolicy> {
-        let policy: Node<'_, iam::Policy> = self.link(account, &Region::global(), arn).found()?;
-        let attached = self.permissions().managed(policy.index)?.clone();
-        Some(ManagedPolicy { arn: arn.into(), policy: attached, older: Vec::new() })
+        let policy = self.managed_policy(account, arn).ok()?;
+        Some(ManagedPolicy { arn: arn.into(), policy, older: Vec::new() })
     }
 
     fn attached(&self, account: &AccountId, policies: &[AttachedPolicy]) -> Vec<ManagedPolicy> {
@@ -161,8 +180,12 @@ impl Estate<'_> {
     fn place(&self, principal: Principal<'_>, groups: &FxHashMap<(&AccountId, &str), usize>) -> Place {
         let account = principal.account();
         let controls = self.controls(account);
+        let holder = principal.holder();
+        // Equal documents are shared there.
+        let inline = holder.into_iter().flat_map(|holder| holder.policies.identity.iter().take(holder.inline)).cloned().collect();
         let mut place = Place {
-            facts: principal.facts(),
+            facts: holder.map(|holder| holder.facts.clone()).unwrap_or_default(),
+            inline,
             scps: controls.scps.clone(),
             rcps: controls.rcps.clone(),
             manages: controls.manages,
@@ -171,17 +194,14 @@ impl Estate<'_> {
         };
         let boundary = match principal {
             Principal::Role(role) => {
-                let Role { role_policy_list, attached_managed_policies, permissions_boundary, assume_role_policy_document, .. } =
-                    role.data();
-                place.inline = inline(role_policy_list);
+                let Role { attached_managed_policies, permissions_boundary, assume_role_policy_document, .. } = role.data();
                 place.attached = self.attached(account, attached_managed_policies);
                 place.trust = assume_role_policy_document.as_ref().map(|trust| parsed("trust policy", DocumentKind::Trust, Some(trust)));
                 permissions_boundary
             }
             Principal::User(user) => {
-                let User { user_policy_list, attached_managed_policies, permissions_boundary, group_list, access_keys, .. } = user.data();
+                let User { attached_managed_policies, permissions_boundary, group_list, access_keys, .. } = user.data();
                 place.kind = PrincipalKind::User;
-                place.inline = inline(user_policy_list);
                 place.attached = self.attached(account, attached_managed_policies);
                 place.groups = group_list.iter().filter_map(|name| groups.get(&(account, name.as_str())).copied()).collect();
                 place.access_keys = access_keys.known().ok().map(|keys| u8::try_from(keys.len()).unwrap_or(u8::MAX));

@@ -16,6 +16,7 @@ use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
 use crate::escalation::Escalation;
 use crate::exposure::Exposed;
+use crate::holder::Holders;
 use crate::image::ImageUses;
 use crate::permission::Permissions;
 use crate::population::Population;
@@ -44,6 +45,7 @@ pub struct Estate<'i> {
     pub(crate) storage: Storage<'i>,
     pub(crate) watch: Watch<'i>,
     pub(crate) permissions: OnceLock<Permissions>,
+    pub(crate) holders: OnceLock<Holders>,
     pub(crate) escalation: OnceLock<Escalation>,
     pub(crate) exposed: OnceLock<Exposed>,
     /// Whether the internet reaches each task, by position.
@@ -175,6 +177,7 @@ impl<'i> Estate<'i> {
             storage: Storage::default(),
             watch: Watch::default(),
             permissions: OnceLock::new(),
+            holders: OnceLock::new(),
             escalation: OnceLock::new(),
             exposed: OnceLock::new(),
             task_exposure: OnceLock::new(),

@@ -15,6 +15,7 @@ mod escalation;
 mod estate;
 mod exposure;
 mod fleet;
+mod holder;
 mod identity;
 mod image;
 mod ingress;

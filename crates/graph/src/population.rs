@@ -85,8 +85,7 @@ impl Estate<'_> {
 
     fn prepare(&self, principal: Principal<'_>) -> Prepared {
         let (policies, unread) = principal.policies();
-        let mut context = principal.context();
-        context.set("kms:CallerAccount", KeyState::known(principal.account().as_str()));
+        let mut context = Context::of_principal(&principal.facts());
         context.set("aws:ResourceAccount", KeyState::known(principal.account().as_str()));
         if let Some(organization) = &self.controls(principal.account()).organization {
             context.set("aws:ResourceOrgID", KeyState::known(organization));
