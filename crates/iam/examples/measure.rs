@@ -5,7 +5,7 @@
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
-use plimsoll_iam::escalation::{Cluster, Landscape, ManagedPolicy, Principal, PrincipalKind, escalate, methods};
+use plimsoll_iam::escalation::{Cluster, Landscape, ManagedPolicy, Principal, PrincipalKind, Search, escalate, methods};
 use plimsoll_iam::{Bulk, Caller, Context, DocumentKind, Library, Policies, PrincipalFacts, Question, Subject, Tri};
 
 const ACCOUNT: &str = "111122223333";
@@ -172,6 +172,10 @@ fn main() -> io::Result<()> {
             found.administrators.len(),
             found.paths.len()
         )?;
+        let search = Search::new(&landscape);
+        let begin = Instant::now();
+        let reached = search.through_ecs(&found, 10);
+        writeln!(out, "  through ECS: {:.0?}, {} run code as others", begin.elapsed(), reached.runs.len())?;
     }
     for roles in [10, 20, 40] {
         let texts: Vec<String> = (0..roles).map(adversarial).collect();

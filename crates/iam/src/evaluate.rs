@@ -345,12 +345,12 @@ impl<'p> Matches<'p> {
         let allows = || self.hits.iter().filter(|hit| hit.statement.effect == Effect::Allow);
         let cited: Vec<&Hit<'_>> = match verdict {
             Verdict::ExplicitlyDenied => denies().filter(certain).chain(denies().filter(|hit| !certain(hit))).take(3).collect(),
-            Verdict::Allowed => one_per_layer(allows().filter(certain).chain(allows().filter(|hit| !certain(hit)))),
+            Verdict::Allowed => one_per_layer(allows().filter(certain).chain(allows().filter(|hit| !certain(hit))), true),
             Verdict::Conditional => {
                 let open: Vec<_> = denies().filter(|hit| !certain(hit)).collect();
-                open.into_iter().take(2).chain(one_per_layer(allows())).collect()
+                open.into_iter().take(2).chain(one_per_layer(allows(), false)).collect()
             }
-            Verdict::ImplicitlyDenied => one_per_layer(allows()),
+            Verdict::ImplicitlyDenied => one_per_layer(allows(), false),
         };
         let missing = match verdict {
             Verdict::ImplicitlyDenied => self.missing(|allow| allow != Tri::True, &layers),
@@ -372,12 +372,19 @@ impl<'p> Matches<'p> {
     }
 }
 
-/// The first statement of each layer.
-fn one_per_layer<'h, 'p: 'h>(hits: impl Iterator<Item = &'h Hit<'p>>) -> Vec<&'h Hit<'p>> {
+/// The first statement of each layer; of a resource policy the one that grants most by itself, for one that names the
+/// caller's account only delegates. `ranked`: what comes first is surer, and no later one takes its place.
+fn one_per_layer<'h, 'p: 'h>(hits: impl Iterator<Item = &'h Hit<'p>>, ranked: bool) -> Vec<&'h Hit<'p>> {
     let mut kept: Vec<&Hit<'_>> = Vec::new();
     for hit in hits {
-        if !kept.iter().any(|other| other.layer == hit.layer) {
-            kept.push(hit);
+        match kept.iter_mut().find(|other| other.layer == hit.layer) {
+            None => kept.push(hit),
+            Some(other) => {
+                let as_sure = !ranked || hit.literals.is_empty() || !other.literals.is_empty();
+                if hit.layer == Layer::Resource && as_sure && hit.named > other.named {
+                    *other = hit;
+                }
+            }
         }
     }
     kept.sort_by_key(|hit| hit.layer);

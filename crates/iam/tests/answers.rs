@@ -125,6 +125,33 @@ fn a_denial_names_what_denies_or_what_is_missing() {
 }
 
 #[test]
+fn of_a_resource_policy_the_statement_is_cited_that_grants_by_itself() {
+    let key = "arn:aws:kms:us-east-1:111122223333:key/k";
+    let delegates = json!({"Sid": "Account", "Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "kms:*", "Resource": "*"});
+    let cited = |others: &[Value], identity: Vec<Attached>, context: Context| {
+        let statements: Vec<&Value> = std::iter::once(&delegates).chain(others).collect();
+        let document = json!({"Version": "2012-10-17", "Statement": statements});
+        let resource = Some(Attached::parse("key", DocumentKind::Resource, &document));
+        let request = Request { context, ..Request::new(Caller::parse(ROLE).unwrap(), "kms:Decrypt", key) };
+        let decision = evaluate(&request, &Policies { identity, resource, ..Policies::default() }).unwrap();
+        let of_key = decision.statements.iter().find(|cited| cited.layer == Layer::Resource).map(|cited| cited.statement.to_string());
+        (decision.verdict, of_key.unwrap())
+    };
+    let everyone = json!({"Sid": "All", "Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"});
+    let role = json!({"Sid": "Role", "Effect": "Allow", "Principal": {"AWS": ROLE}, "Action": "kms:Decrypt", "Resource": "*"});
+    let cite = |others: &[Value]| cited(others, Vec::new(), Context::open());
+    assert_eq!(cite(&[]), (Verdict::ImplicitlyDenied, "Account".to_owned()));
+    assert_eq!(cite(std::slice::from_ref(&everyone)), (Verdict::Allowed, "All".to_owned()));
+    assert_eq!(cite(std::slice::from_ref(&role)), (Verdict::Allowed, "Role".to_owned()));
+    // What is not sure takes nobody's place who is.
+    let perhaps = json!({"Sid": "Perhaps", "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*",
+        "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}});
+    let own = vec![policy("app", &json!({"Effect": "Allow", "Action": "kms:*", "Resource": "*"}))];
+    assert_eq!(cited(std::slice::from_ref(&perhaps), own, Context::open()), (Verdict::Allowed, "Account".to_owned()));
+    assert_eq!(cite(&[perhaps]), (Verdict::Conditional, "Perhaps".to_owned()));
+}
+
+#[test]
 fn a_malformed_policy_is_named_with_its_place() {
     let request = Request::new(Caller::parse(ROLE).unwrap(), "s3:GetObject", BUCKET);
     let broken = policy("broken", &json!({"Effect": "Allow", "Action": "s3", "Resource": "*"}));

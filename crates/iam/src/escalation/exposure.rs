@@ -35,6 +35,9 @@ impl Ties {
         if let Some(cluster) = &self.cluster {
             keys.push(("ecs:cluster", KeyState::known(cluster)));
         }
+        if let Some(service) = &self.service {
+            keys.push(("ecs:service", KeyState::known(service)));
+        }
         if let Some(task) = &self.task {
             keys.push(("ecs:task", KeyState::known(task)));
         }

@@ -71,6 +71,8 @@ pub(crate) enum On {
     /// The cluster of the other resources.
     Cluster,
     Service,
+    /// A task set of the service that does not exist yet.
+    TaskSet,
     /// One task definition for all permissions.
     TaskDefinition,
     Task,
@@ -153,6 +155,8 @@ pub(crate) enum Place {
     ClusterAndTaskDefinition,
     /// On an ECS cluster with an instance.
     ClusterWithInstance,
+    /// On an ECS cluster with an instance, from a task definition that exists.
+    InstanceAndTaskDefinition,
     /// In an ECS service that exists.
     Service,
     EksCluster,

@@ -1,6 +1,7 @@
 //! How a principal may come to do more than its policies say. A [`Landscape`] flows in, paths to administrators flow out:
 //! each step takes another principal over, or raises the caller, by a method of the catalogue.
 
+mod ecs;
 mod exposure;
 mod holdings;
 mod landscape;
@@ -15,6 +16,7 @@ mod takeover;
 #[cfg(test)]
 mod tests;
 
+pub use ecs::{Reached, ThroughEcs};
 pub use landscape::{
     AuthenticationMode, Cluster, Deployment, EksCluster, Group, Instance, InstanceProfile, Landscape, ManagedPolicy,
     PodIdentityAssociation, Principal, PrincipalKind, Repository, Service, Task, TaskDefinition,

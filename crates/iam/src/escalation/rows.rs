@@ -14,7 +14,13 @@ const fn row(id: &'static str, needs: &'static [(&'static str, On)], how: How) -
     Row { id, needs, how }
 }
 
-const fn pass(id: &'static str, service: &'static str, needs: &'static [(&'static str, On)], place: Place, unverified: Unverified) -> Row {
+pub(crate) const fn pass(
+    id: &'static str,
+    service: &'static str,
+    needs: &'static [(&'static str, On)],
+    place: Place,
+    unverified: Unverified,
+) -> Row {
     Row { id, needs, how: How::Pass { service, place, unverified } }
 }
 
@@ -22,8 +28,10 @@ const fn through(id: &'static str, needs: &'static [(&'static str, On)], through
     Row { id, needs, how: How::Existing { through, unverified } }
 }
 
-const PASS: (&str, On) = ("iam:PassRole", On::Target);
-const TASKS: &str = "ecs-tasks.amazonaws.com";
+pub(crate) const PASS: (&str, On) = ("iam:PassRole", On::Target);
+pub(crate) const TASKS: &str = "ecs-tasks.amazonaws.com";
+/// What a session in a container asks of the role of its task.
+pub(crate) const CHANNELS: &str = "the task role may open ssmmessages channels";
 const EC2: &str = "ec2.amazonaws.com";
 const LAMBDA: &str = "lambda.amazonaws.com";
 const GLUE: &str = "glue.amazonaws.com";
@@ -163,18 +171,13 @@ pub(crate) const ROWS: &[Row] = &[
         Place::Cluster,
         None,
     ),
-    through(
-        "x-ecs-exec",
-        &[("ecs:ExecuteCommand", On::Task), ("ecs:ExecuteCommand", On::Cluster)],
-        Through::ExecTask,
-        Some("the task role may open ssmmessages channels"),
-    ),
-    through("x-ssm-ecs-session", &[("ssm:StartSession", On::Task)], Through::ExecTask, Some("the task role may open ssmmessages channels")),
+    through("x-ecs-exec", &[("ecs:ExecuteCommand", On::Task), ("ecs:ExecuteCommand", On::Cluster)], Through::ExecTask, Some(CHANNELS)),
+    through("x-ssm-ecs-session", &[("ssm:StartSession", On::Task)], Through::ExecTask, Some(CHANNELS)),
     through(
         "x-ecs-enable-exec",
         &[("ecs:UpdateService", On::Service), ("ecs:ExecuteCommand", On::Task), ("ecs:ExecuteCommand", On::Cluster)],
         Through::ServiceTask,
-        Some("the task role may open ssmmessages channels"),
+        Some(CHANNELS),
     ),
     through(
         "x-ecs-register-instance",

@@ -50,15 +50,15 @@ struct Way {
 
 /// A search over one landscape.
 pub struct Search<'l> {
-    landscape: &'l Landscape,
-    nodes: Vec<Option<Node>>,
+    pub(super) landscape: &'l Landscape,
+    pub(super) nodes: Vec<Option<Node>>,
     unassessed: Vec<(usize, Malformed)>,
-    administrators: Vec<Option<Certainty>>,
-    reaches: BTreeMap<&'static str, Reach>,
-    exposures: Exposures,
-    steps: Steps<'l>,
+    pub(super) administrators: Vec<Option<Certainty>>,
+    pub(super) reaches: BTreeMap<&'static str, Reach>,
+    pub(super) exposures: Exposures,
+    pub(super) steps: Steps<'l>,
     /// The nodes that have the permissions of each row, on some resource.
-    callers: Vec<Vec<usize>>,
+    pub(super) callers: Vec<Vec<usize>>,
 }
 
 /// Better is less: certain before conditional, then the order of rows, then of targets.
@@ -94,7 +94,7 @@ impl<'l> Search<'l> {
         Self { landscape, nodes, unassessed, administrators, reaches, exposures, steps: Steps::new(landscape), callers }
     }
 
-    fn node(&self, at: usize) -> Option<&Node> {
+    pub(super) fn node(&self, at: usize) -> Option<&Node> {
         self.nodes.get(at)?.as_ref()
     }
 

@@ -36,9 +36,9 @@ struct Memory {
 
 /// The permissions of a row beside `iam:PassRole`.
 #[derive(Clone)]
-struct Placement {
-    grants: Vec<Grant>,
-    unverified: Vec<CompactString>,
+pub(crate) struct Placement {
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) unverified: Vec<CompactString>,
 }
 
 /// Looks for single steps.
@@ -210,7 +210,7 @@ impl<'l> Steps<'l> {
     }
 
     /// Whether a service of the role's own account may assume it.
-    fn trusts(&self, at: usize, target: &Principal, service: &'static str) -> Tri {
+    pub(crate) fn trusts(&self, at: usize, target: &Principal, service: &'static str) -> Tri {
         if let Some(known) = self.memory.borrow().trusts.get(&(at, service)) {
             return *known;
         }
@@ -219,7 +219,7 @@ impl<'l> Steps<'l> {
         found
     }
 
-    fn placement(&self, from: &Node, row: &Row, place: Place) -> Option<Placement> {
+    pub(crate) fn placement(&self, from: &Node, row: &Row, place: Place) -> Option<Placement> {
         let key = (std::ptr::from_ref(from).addr(), row.id);
         if let Some(known) = self.memory.borrow().placements.get(&key) {
             return known.clone();
@@ -231,16 +231,29 @@ impl<'l> Steps<'l> {
 
     /// A set of tied resources on which the caller can do all that the row asks beside passing the role.
     fn place(&self, from: &Node, row: &Row, place: Place) -> Option<Placement> {
-        let places = self.places(from, place);
-        let needs: Vec<(&'static str, On)> = row.needs.iter().copied().filter(|(action, _)| *action != "iam:PassRole").collect();
-        places.into_iter().find_map(|(mut ties, unverified)| {
-            if !needs.iter().any(|(_, on)| *on == On::TaskDefinition) {
-                return Some(Placement { grants: self.tied(from, &needs, &ties)?, unverified });
+        self.places(from, place).into_iter().find_map(|(ties, unverified)| self.placed(from, row, place, ties, unverified))
+    }
+
+    /// The ECS clusters on which the caller can do all that the row asks beside passing the role, at most so many.
+    pub(crate) fn clusters(&self, from: &Node, row: &Row, place: Place, most: usize) -> Vec<CompactString> {
+        let mut clusters: Vec<CompactString> = Vec::new();
+        for (ties, unverified) in self.places(from, place) {
+            let Some(cluster) = ties.cluster.clone().filter(|cluster| !clusters.contains(cluster)) else { continue };
+            if clusters.len() < most && self.placed(from, row, place, ties, unverified).is_some() {
+                clusters.push(cluster);
             }
-            self.task_definitions(from, &needs, place, &ties).into_iter().find_map(|definition| {
-                ties.task_definition = Some(definition);
-                Some(Placement { grants: self.tied(from, &needs, &ties)?, unverified: unverified.clone() })
-            })
+        }
+        clusters
+    }
+
+    fn placed(&self, from: &Node, row: &Row, place: Place, mut ties: Ties, unverified: Vec<CompactString>) -> Option<Placement> {
+        let needs: Vec<(&'static str, On)> = row.needs.iter().copied().filter(|(action, _)| *action != "iam:PassRole").collect();
+        if !needs.iter().any(|(_, on)| *on == On::TaskDefinition) {
+            return Some(Placement { grants: self.tied(from, &needs, &ties)?, unverified });
+        }
+        self.task_definitions(from, &needs, place, &ties).into_iter().find_map(|definition| {
+            ties.task_definition = Some(definition);
+            Some(Placement { grants: self.tied(from, &needs, &ties)?, unverified: unverified.clone() })
         })
     }
 
@@ -255,11 +268,12 @@ impl<'l> Steps<'l> {
                 });
                 clusters.map(|cluster| (Ties { cluster: Some(cluster), ..Ties::default() }, Vec::new())).collect()
             }
-            Place::Cluster | Place::ClusterAndTaskDefinition | Place::ClusterWithInstance => {
+            Place::Cluster | Place::ClusterAndTaskDefinition | Place::ClusterWithInstance | Place::InstanceAndTaskDefinition => {
                 let clusters = self.landscape.clusters.iter().filter(|cluster| own(&cluster.arn));
                 let with_instance = |arn: &str| {
                     let mut instances = self.landscape.instances.iter().filter(|instance| instance.cluster.as_deref() == Some(arn));
-                    place != Place::ClusterWithInstance || instances.any(|instance| instance.container_instance.is_some())
+                    let anywhere = !matches!(place, Place::ClusterWithInstance | Place::InstanceAndTaskDefinition);
+                    anywhere || instances.any(|instance| instance.container_instance.is_some())
                 };
                 let mut ties: Vec<(bool, Ties)> = clusters
                     .filter(|cluster| with_instance(&cluster.arn))
@@ -329,7 +343,7 @@ impl<'l> Steps<'l> {
     /// Task definitions to try: those that exist, or those that the caller's grants let it make.
     fn task_definitions(&self, from: &Node, needs: &[(&'static str, On)], place: Place, ties: &Ties) -> Vec<CompactString> {
         let mut definitions: Vec<CompactString> = Vec::new();
-        if place == Place::ClusterAndTaskDefinition {
+        if matches!(place, Place::ClusterAndTaskDefinition | Place::InstanceAndTaskDefinition) {
             let own = |arn: &str| crate::arn::split(arn).is_some_and(|[_, _, _, _, account, _]| account == from.account());
             let region = |arn: &str| crate::arn::split(arn).map(|[_, _, _, region, ..]| region.to_owned());
             let here = ties.cluster.as_deref().and_then(region);
@@ -372,6 +386,9 @@ impl<'l> Steps<'l> {
                 let named = ties.service.clone()?;
                 let all = std::iter::once(named).chain(from.examples(action).into_iter().filter(|example| example.contains(":service/")));
                 return all.into_iter().find_map(|service| from.can(action, &service, &keys));
+            }
+            On::TaskSet => {
+                ties.service.as_ref().map(|service| format_compact!("{}/plimsoll-unnamed", service.replace(":service/", ":task-set/")))
             }
             On::ContainerInstance => {
                 let named = ties.container_instance.clone()?;

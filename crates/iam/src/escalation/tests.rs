@@ -9,7 +9,7 @@ use crate::tri::Tri;
 
 const ACCOUNT: &str = "111122223333";
 
-fn role(name: &str) -> String {
+pub(super) fn role(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{name}")
 }
 
@@ -21,16 +21,16 @@ fn inline(statement: &Value) -> Attached {
     Attached::parse("inline", DocumentKind::Identity, &document(statement))
 }
 
-fn managed(name: &str, statement: &Value) -> ManagedPolicy {
+pub(super) fn managed(name: &str, statement: &Value) -> ManagedPolicy {
     let policy = Attached::parse(name, DocumentKind::Identity, &document(statement));
     ManagedPolicy { arn: format!("arn:aws:iam::{ACCOUNT}:policy/{name}").into(), policy, older: Vec::new() }
 }
 
-fn allow(actions: &[&str], resource: &str) -> Value {
+pub(super) fn allow(actions: &[&str], resource: &str) -> Value {
     json!({"Effect": "Allow", "Action": actions, "Resource": resource})
 }
 
-fn trusting(name: &str, principal: &Value, statement: &Value) -> Principal {
+pub(super) fn trusting(name: &str, principal: &Value, statement: &Value) -> Principal {
     let mut principal_of = Principal::new(PrincipalKind::Role, &role(name));
     let trust = document(&json!({"Effect": "Allow", "Principal": principal, "Action": ["sts:AssumeRole", "sts:TagSession"]}));
     principal_of.trust = Some(Attached::parse("trust", DocumentKind::Trust, &trust));
@@ -39,11 +39,11 @@ fn trusting(name: &str, principal: &Value, statement: &Value) -> Principal {
     principal_of
 }
 
-fn task_role(name: &str, statement: &Value) -> Principal {
+pub(super) fn task_role(name: &str, statement: &Value) -> Principal {
     trusting(name, &json!({"Service": "ecs-tasks.amazonaws.com"}), statement)
 }
 
-fn user(name: &str, statement: &Value) -> Principal {
+pub(super) fn user(name: &str, statement: &Value) -> Principal {
     let mut user = Principal::new(PrincipalKind::User, &format!("arn:aws:iam::{ACCOUNT}:user/{name}"));
     user.inline.push(inline(statement));
     user.access_keys = Some(1);
@@ -52,11 +52,11 @@ fn user(name: &str, statement: &Value) -> Principal {
     user
 }
 
-fn everything() -> Value {
+pub(super) fn everything() -> Value {
     allow(&["*"], "*")
 }
 
-fn with_cluster(principals: Vec<Principal>) -> Landscape {
+pub(super) fn with_cluster(principals: Vec<Principal>) -> Landscape {
     let cluster = Cluster {
         arn: format!("arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/prod").into(),
         places_on_instances: Tri::False,
@@ -73,7 +73,7 @@ fn method_of(landscape: &Landscape, name: &str) -> Option<&'static str> {
     path(landscape, name).map(|path| path.edges[0].method.id.as_str())
 }
 
-const RUN: [&str; 3] = ["iam:PassRole", "ecs:RegisterTaskDefinition", "ecs:RunTask"];
+pub(super) const RUN: [&str; 3] = ["iam:PassRole", "ecs:RegisterTaskDefinition", "ecs:RunTask"];
 
 #[test]
 fn passing_an_administrator_to_a_task_is_a_path() {
@@ -292,7 +292,7 @@ fn an_instance_profile_must_hold_the_passed_role() {
     assert_eq!(path(&landscape, "app").unwrap().certainty(), Certainty::Certain);
 }
 
-fn task(role_name: &str, exec: Tri, instance: Option<usize>) -> Task {
+pub(super) fn task(role_name: &str, exec: Tri, instance: Option<usize>) -> Task {
     Task {
         arn: format!("arn:aws:ecs:us-east-1:{ACCOUNT}:task/prod/{role_name}").into(),
         cluster: format!("arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/prod").into(),
