@@ -100,9 +100,7 @@ pub(crate) fn admitted_told(admitted: &Admitted) -> String {
 
 /// Who from outside may do what, for evidence.
 pub(crate) fn admitted_evidence<'a>(admitted: impl Iterator<Item = &'a Admitted>) -> Value {
-    let shown = |one: &Admitted| {
-        json!({"principal": outsider_told(&one.who), "actions": one.actions, "Sid": one.statements, "undecidedKeys": one.keys})
-    };
+    let shown = |one: &Admitted| json!({"principal": outsider_told(&one.who), "actions": one.actions, "Sid": one.statements, "undecidedKeys": one.keys});
     admitted.take(20).map(shown).collect()
 }
 

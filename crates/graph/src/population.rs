@@ -1,9 +1,11 @@
 //! The principals of the estate, ready to be asked what they may do to resources of their own account. Their policies are
 //! compiled once and flow in; decisions flow out. [`Principal::decide`] is for one question across accounts.
 
-use plimsoll_iam::{Attached, Bulk, Caller, Context, Decision, DocumentKind, KeyState, Layer, Policies, Question, Request, Subject, Verdict};
-use plimsoll_model::aws::ecr::Repository;
+use plimsoll_iam::{
+    Attached, Bulk, Caller, Context, Decision, DocumentKind, KeyState, Layer, Policies, Question, Request, Subject, Verdict,
+};
 use plimsoll_model::AccountId;
+use plimsoll_model::aws::ecr::Repository;
 
 use crate::permission::{malformed, parsed};
 use crate::{Estate, Node, Principal, UNNAMED_RESOURCE, Unknown};
@@ -178,6 +180,16 @@ impl<'e> Member<'e> {
         self.granting(action).next().is_some()
     }
 
+    /// Whether it has policies that belong to it or to its groups alone.
+    pub fn holds_own_policies(self) -> bool {
+        self.subject.policies.identity.iter().any(|policy| !policy.name.starts_with("arn:"))
+    }
+
+    /// The managed policies that bind it, by ARN, those of its groups included.
+    pub fn managed_policies(self) -> impl Iterator<Item = &'e str> {
+        self.subject.policies.identity.iter().map(|policy| policy.name.as_str()).filter(|name| name.starts_with("arn:"))
+    }
+
     /// Those of its own policies that grant an action: managed ones by ARN, others by name.
     pub fn granting(self, action: &str) -> impl Iterator<Item = &'e str> {
         self.documents(action).map(|policy| policy.name.as_str())
@@ -199,7 +211,12 @@ impl<'e> Member<'e> {
     }
 
     /// How far it may do this with a key of its account.
-    pub fn may_with_key(self, action: &str, key: Node<'_, plimsoll_model::aws::kms::Key>, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
+    pub fn may_with_key(
+        self,
+        action: &str,
+        key: Node<'_, plimsoll_model::aws::kms::Key>,
+        keys: &[(&str, RequestKey<'_>)],
+    ) -> Result<Leave, Unknown> {
         let arn = key.data().key_id.as_str();
         let policy = key.data().policy.known()?.as_ref();
         let resource = policy.map(|policy| parsed(arn, DocumentKind::Resource, Some(policy)));
@@ -208,7 +225,8 @@ impl<'e> Member<'e> {
 
     fn decide_on(self, resource: Option<Attached>, action: &str, arn: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
         let controls = self.estate().controls(self.principal.account());
-        let policies = Policies { resource, rcps: controls.rcps.clone(), resource_manages: controls.manages, ..self.subject.policies.clone() };
+        let policies =
+            Policies { resource, rcps: controls.rcps.clone(), resource_manages: controls.manages, ..self.subject.policies.clone() };
         self.decide(policies, action, arn, keys)
     }
 
@@ -216,12 +234,12 @@ impl<'e> Member<'e> {
         let mut context = self.subject.context.clone();
         set(&mut context, keys);
         let request = Request { context, ..Request::new(self.subject.caller.clone(), action, resource) };
-        let decision =
-            plimsoll_iam::evaluate(&request, &policies).map_err(|error| malformed(self.principal.arn(), &error.to_string()))?;
+        let decision = plimsoll_iam::evaluate(&request, &policies).map_err(|error| malformed(self.principal.arn(), &error.to_string()))?;
         Ok(decision.into())
     }
 
-    fn estate(self) -> &'e Estate<'e> {
+    /// The estate that it belongs to.
+    pub fn estate(self) -> &'e Estate<'e> {
         match self.principal {
             Principal::Role(role) => role.estate(),
             Principal::User(user) => user.estate(),

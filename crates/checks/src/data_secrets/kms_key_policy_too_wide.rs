@@ -135,8 +135,7 @@ fn judge(key: Node<'_, Key>, staff: &Staff<'_>) -> Judgement {
             None => Ok(Verdict::Pass),
         };
     }
-    let told: Vec<String> =
-        outside.admitted.iter().map(admitted_told).chain(excesses.iter().map(|excess| excess.told.clone())).collect();
+    let told: Vec<String> = outside.admitted.iter().map(admitted_told).chain(excesses.iter().map(|excess| excess.told.clone())).collect();
     let mut evidence = key_users(key);
     if let Value::Object(fields) = &mut evidence {
         let statements = letting_in(outside.admitted.iter());
@@ -152,11 +151,8 @@ fn judge(key: Node<'_, Key>, staff: &Staff<'_>) -> Judgement {
         fields.insert("grantsRead".to_owned(), json!(false));
     }
     let from_outside = !outside.admitted.is_empty();
-    let certain = if from_outside {
-        outside.admitted.iter().any(|admitted| admitted.certain)
-    } else {
-        excesses.iter().any(|excess| excess.certain)
-    };
+    let certain =
+        if from_outside { outside.admitted.iter().any(|admitted| admitted.certain) } else { excesses.iter().any(|excess| excess.certain) };
     let severity = if from_outside { Severity::High } else { Severity::Medium };
     let failure = fail(format!("with key {} {}", key.name(), listed(&told)), evidence).severity(severity);
     if certain { failure.verdict() } else { failure.possible().verdict() }
@@ -195,7 +191,13 @@ fn excess<'e>(key: Node<'e, Key>, member: Member<'e>) -> Result<Option<Excess<'e
     };
     count("change its policy and delete it", &[&change, &delete]);
     count("grant its use to anyone", &[&by_hand]);
-    let administers = if change.is_some() { change } else if delete.is_some() { delete } else { may("kms:DisableKey")? };
+    let administers = if change.is_some() {
+        change
+    } else if delete.is_some() {
+        delete
+    } else {
+        may("kms:DisableKey")?
+    };
     if administers.is_some() {
         for action in USE {
             let uses = may(action)?;
@@ -238,10 +240,11 @@ mod tests {
             parents: Seen::Known(Vec::new()),
             policies: Seen::Known(Vec::new()),
         };
-        fixture()
-            .resource(account)
-            .key("k1", |key| key.policy = Seen::Known(Some(document)))
-            .resource(Volume { volume_id: "vol-1".to_owned(), kms_key_id: Some(key_arn("k1")), ..Volume::default() })
+        fixture().resource(account).key("k1", |key| key.policy = Seen::Known(Some(document))).resource(Volume {
+            volume_id: "vol-1".to_owned(),
+            kms_key_id: Some(key_arn("k1")),
+            ..Volume::default()
+        })
     }
 
     fn allow(principal: &Value, actions: &Value, condition: &Value) -> Value {
@@ -310,7 +313,9 @@ mod tests {
 
     #[test]
     fn a_key_policy_that_leaves_nothing_to_iam_passes_whatever_iam_grants() {
-        let own = policy(json!({"Version": "2012-10-17", "Statement": [allow(&json!({"AWS": role_arn("keeper")}), &json!("kms:Put*"), &json!({}))]}));
+        let own = policy(
+            json!({"Version": "2012-10-17", "Statement": [allow(&json!({"AWS": role_arn("keeper")}), &json!("kms:Put*"), &json!({}))]}),
+        );
         let account = with_role(key(&[]), &json!("kms:*")).each(move |key: &mut Key| key.policy = Seen::Known(Some(own.clone())));
         assert_eq!(outcome(&CHECK, account), Pass);
     }

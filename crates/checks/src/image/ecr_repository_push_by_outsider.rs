@@ -96,8 +96,12 @@ fn pushers(estate: &Estate<'_>, account: &AccountId, repositories: &[Node<'_, Re
         if members.len() <= most {
             continue;
         }
-        let (places, asked): (Vec<usize>, Vec<Node<'_, Repository>>) =
-            repositories.iter().enumerate().filter(|(_, repository)| adds(repository) == adding).map(|(place, node)| (place, *node)).unzip();
+        let (places, asked): (Vec<usize>, Vec<Node<'_, Repository>>) = repositories
+            .iter()
+            .enumerate()
+            .filter(|(_, repository)| adds(repository) == adding)
+            .map(|(place, node)| (place, *node))
+            .unzip();
         for (place, count) in places.into_iter().zip(estate.count_who_may(members, PUT, &asked)) {
             if let Some(slot) = counts.get_mut(place) {
                 *slot = count;
@@ -154,8 +158,7 @@ fn judge(repository: Node<'_, Repository>, pushers: &Pushers) -> Judgement {
                 repository.account(),
                 repository.name()
             );
-            let evidence =
-                json!({"repositoryArn": repository.data().repository_arn, "principalCount": count, "most": most, "action": PUT});
+            let evidence = json!({"repositoryArn": repository.data().repository_arn, "principalCount": count, "most": most, "action": PUT});
             return fail(message, evidence).severity(Severity::Medium).verdict();
         }
         Pushers::Some(_) => {}
@@ -227,9 +230,7 @@ mod tests {
         let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "ecr:*",
             "Condition": {"StringNotEquals": {"aws:PrincipalAccount": ACCOUNT}}});
         assert_eq!(outcome(&CHECK, allowing(account(None), &[push(), deny])), Pass);
-        let everyone = |id: &str| {
-            json!({"Effect": "Allow", "Principal": "*", "Action": "ecr:PutImage", "Condition": {"StringEquals": {"aws:PrincipalOrgID": id}}})
-        };
+        let everyone = |id: &str| json!({"Effect": "Allow", "Principal": "*", "Action": "ecr:PutImage", "Condition": {"StringEquals": {"aws:PrincipalOrgID": id}}});
         assert_eq!(outcome(&CHECK, allowing(account(Some("o-shop")), &[everyone("o-shop")])), Pass);
         let found = findings(&CHECK, allowing(account(Some("o-shop")), &[everyone("o-else")]));
         assert_eq!((found[0].severity, found[0].confidence), (Severity::High, Confidence::Certain));
