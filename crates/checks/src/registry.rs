@@ -218,6 +218,10 @@ mod guardduty_ecs_coverage_gap;
 mod guardduty_ecs_runtime_monitoring_off;
 #[path = "runtime/guardduty_eks_protection_off.rs"]
 mod guardduty_eks_protection_off;
+#[path = "tagging_governance/iam_ecs_write_without_tag_condition.rs"]
+mod iam_ecs_write_without_tag_condition;
+#[path = "tagging_governance/iam_fargate_cmk_not_enforced.rs"]
+mod iam_fargate_cmk_not_enforced;
 #[path = "identity/iam_task_role_shared_across_services.rs"]
 mod iam_task_role_shared_across_services;
 #[path = "identity/iam_task_role_trust_no_source_condition.rs"]
@@ -264,6 +268,10 @@ mod vpc_endpoint_missing_for_ecs_agent;
 mod vpc_endpoint_missing_for_image_pull;
 #[path = "network/vpc_endpoint_missing_for_logs_and_secrets.rs"]
 mod vpc_endpoint_missing_for_logs_and_secrets;
+#[path = "network/vpc_endpoint_policy_full_access.rs"]
+mod vpc_endpoint_policy_full_access;
+#[path = "network/vpc_endpoint_policy_without_org_condition.rs"]
+mod vpc_endpoint_policy_without_org_condition;
 #[path = "network/vpc_flow_logs_disabled.rs"]
 mod vpc_flow_logs_disabled;
 #[path = "network/vpc_flow_logs_incomplete.rs"]
@@ -385,6 +393,8 @@ pub const CHECKS: &[&Check] = &[
     &guardduty_ecs_coverage_gap::CHECK,
     &guardduty_ecs_runtime_monitoring_off::CHECK,
     &guardduty_eks_protection_off::CHECK,
+    &iam_ecs_write_without_tag_condition::CHECK,
+    &iam_fargate_cmk_not_enforced::CHECK,
     &iam_task_role_shared_across_services::CHECK,
     &iam_task_role_trust_no_source_condition::CHECK,
     &iam_task_role_trust_too_wide::CHECK,
@@ -408,6 +418,8 @@ pub const CHECKS: &[&Check] = &[
     &vpc_endpoint_missing_for_ecs_agent::CHECK,
     &vpc_endpoint_missing_for_image_pull::CHECK,
     &vpc_endpoint_missing_for_logs_and_secrets::CHECK,
+    &vpc_endpoint_policy_full_access::CHECK,
+    &vpc_endpoint_policy_without_org_condition::CHECK,
     &vpc_flow_logs_disabled::CHECK,
     &vpc_flow_logs_incomplete::CHECK,
     &vpc_flow_logs_task_eni_uncovered::CHECK,

@@ -42,7 +42,7 @@ pub enum Outsider {
 pub struct Admitted {
     /// Who.
     pub who: Outsider,
-    /// What they may do.
+    /// What they may do, of several actions asked for.
     pub actions: Vec<&'static str>,
     /// Whether nothing undecided stands in the way of any of it.
     pub certain: bool,
@@ -517,17 +517,17 @@ enum Asked<'r> {
 impl Node<'_, VpcEndpoint> {
     /// Whether somebody from outside may do this through it to a resource of their own, `repository/x` of `ecr` say, by
     /// its policy; what the resource itself and the identity allow is taken for granted.
-    pub fn lets_outsiders_reach_theirs(self, action: &'static str, service: &str, resource: &str) -> Result<Option<Admitted>, Unknown> {
+    pub fn lets_outsiders_reach_theirs(self, action: &str, service: &str, resource: &str) -> Result<Option<Admitted>, Unknown> {
         Ok(self.strangers(action, Asked::Theirs { service, resource }, false)?.0)
     }
 
     /// Whether somebody from outside may do this through it to a resource with this ARN. Members of organizations that
     /// its policy names count too; what was not read of the own organization comes with the answer.
-    pub fn lets_outsiders_reach(self, action: &'static str, resource: &str) -> Result<(Option<Admitted>, Option<Unknown>), Unknown> {
+    pub fn lets_outsiders_reach(self, action: &str, resource: &str) -> Result<(Option<Admitted>, Option<Unknown>), Unknown> {
         self.strangers(action, Asked::Ours(resource), true)
     }
 
-    fn strangers(self, action: &'static str, asked: Asked<'_>, of_foreign: bool) -> Result<(Option<Admitted>, Option<Unknown>), Unknown> {
+    fn strangers(self, action: &str, asked: Asked<'_>, of_foreign: bool) -> Result<(Option<Admitted>, Option<Unknown>), Unknown> {
         let Some(policy) = &self.data().policy_document else { return Ok((None, None)) };
         let arn = self.arn();
         let guarded = Guarded {
@@ -566,8 +566,12 @@ impl Node<'_, VpcEndpoint> {
             for caller in estate.callers(&arn, &nobody, &named) {
                 let mut context = estate.context_of(&caller, &nobody, organization, &named).from_vantage(&vantage);
                 context.set("aws:ResourceAccount", KeyState::known(owner));
-                let of_owner = if owner == nobody { organization } else { estate.controls(self.account()).organization.as_deref() };
-                context.set("aws:ResourceOrgID", of_owner.map_or(KeyState::Unknown, KeyState::known));
+                let of_owner = if owner == nobody {
+                    organization.map_or(KeyState::Absent, KeyState::known)
+                } else {
+                    estate.controls(self.account()).organization.as_deref().map_or(KeyState::Unknown, KeyState::known)
+                };
+                context.set("aws:ResourceOrgID", of_owner);
                 let Some(caller) = Caller::parse(&caller) else { continue };
                 let request = Request { resource_account: Some(owner.into()), context, ..Request::new(caller, action, &resource) };
                 let decision = plimsoll_iam::evaluate(&request, &policies).map_err(|error| guarded.malformed(&error.to_string()))?;
@@ -576,7 +580,7 @@ impl Node<'_, VpcEndpoint> {
         }
         let admitted = best.map(|entrance| Admitted {
             who: Outsider::Everyone,
-            actions: vec![action],
+            actions: Vec::new(),
             certain: entrance.certain,
             statements: entrance.statements,
             keys: entrance.keys,

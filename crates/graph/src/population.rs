@@ -179,6 +179,16 @@ impl<'e> Member<'e> {
         self.granting(action).next().is_some()
     }
 
+    /// Whether it has policies that belong to it or to its groups alone.
+    pub fn holds_own_policies(self) -> bool {
+        self.subject.policies.identity.iter().any(|policy| !policy.name.starts_with("arn:"))
+    }
+
+    /// The managed policies that bind it, by ARN, those of its groups included.
+    pub fn managed_policies(self) -> impl Iterator<Item = &'e str> {
+        self.subject.policies.identity.iter().map(|policy| policy.name.as_str()).filter(|name| name.starts_with("arn:"))
+    }
+
     /// Those of its own policies that grant an action: managed ones by ARN, others by name.
     pub fn granting(self, action: &str) -> impl Iterator<Item = &'e str> {
         self.documents(action).map(|policy| policy.name.as_str())
@@ -227,7 +237,8 @@ impl<'e> Member<'e> {
         Ok(decision.into())
     }
 
-    fn estate(self) -> &'e Estate<'e> {
+    /// The estate that it belongs to.
+    pub fn estate(self) -> &'e Estate<'e> {
         match self.principal {
             Principal::Role(role) => role.estate(),
             Principal::User(user) => user.estate(),
