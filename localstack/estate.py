@@ -170,6 +170,45 @@ def everything(cidr: str = ANYWHERE) -> dict[str, Any]:
     return {"IpProtocol": "-1", "IpRanges": [{"CidrIp": cidr}]}
 
 
+def endpoint(
+    session: Session, place: Network, service: str, group: str, statement: Mapping[str, Any] | None = None
+) -> None:
+    """An interface endpoint of an AWS service, with private DNS, and the policy that EC2 gives it unless another is said."""
+    policy = {"PolicyDocument": policy_document([statement])} if statement else {}
+    ec2 = session.client("ec2")
+    created = ec2.create_vpc_endpoint(
+        VpcId=place.vpc,
+        VpcEndpointType="Interface",
+        ServiceName=f"com.amazonaws.{session.region}.{service}",
+        SubnetIds=list(place.subnets),
+        SecurityGroupIds=[group],
+        PrivateDnsEnabled=True,
+        **policy,
+    )
+    # The emulator puts the interfaces of an endpoint into the default group.
+    for interface in created["VpcEndpoint"]["NetworkInterfaceIds"]:
+        ec2.modify_network_interface_attribute(NetworkInterfaceId=interface, Groups=[group])
+
+
+def storage_endpoint(session: Session, place: Network, statement: Mapping[str, Any]) -> None:
+    """A gateway endpoint of S3 in the route tables of the VPC's subnets."""
+    ec2 = session.client("ec2")
+    tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [place.vpc]}])["RouteTables"]
+    ec2.create_vpc_endpoint(
+        VpcId=place.vpc,
+        VpcEndpointType="Gateway",
+        ServiceName=f"com.amazonaws.{session.region}.s3",
+        RouteTableIds=[table["RouteTableId"] for table in tables],
+        PolicyDocument=policy_document([statement]),
+    )
+
+
+def own_account(session: Session) -> dict[str, Any]:
+    """Everything, for callers and resources of the account alone."""
+    condition = {"StringEquals": {"aws:PrincipalAccount": session.account, "aws:ResourceAccount": session.account}}
+    return {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*", "Condition": condition}
+
+
 # Identity and keys
 
 

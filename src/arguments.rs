@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Checks(CatalogueOptions),
     /// Who is responsible for what in each workload, and whether it is done
     Responsibility(ResponsibilityOptions),
+    /// Network: what reaches each workload from the internet, and where it can go
+    Exposure(ResponsibilityOptions),
     /// Network: can A reach B, and why
     Reach(ReachOptions),
     /// IAM: may a principal do something, and why

@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod doctor;
 mod escalate;
+mod exposure;
 mod failure;
 mod output;
 mod page;
@@ -48,6 +49,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Command::Check(options) => check::run(options, &config::load(arguments)?, &screen),
         Command::Checks(options) => catalogue::run(options, &screen),
         Command::Responsibility(options) => responsibility::run(options, &config::load(arguments)?, &screen),
+        Command::Exposure(options) => exposure::run(options, &screen),
         Command::Reach(options) => reach::run(options, &screen),
         Command::Can(options) => can::can(options, &screen),
         Command::WhoCan(options) => can::who_can(options, &screen),

@@ -207,6 +207,70 @@ fn folder_of(scenario: &str) -> PathBuf {
     folder().join("scenarios").join(scenario).join("seed.py")
 }
 
+/// Collects an account into a file.
+fn collected(account: &str, folder: &Path) -> PathBuf {
+    let _permitted = permitted();
+    let path = folder.join("account.ndjson.zst");
+    let output = against(&localstack(), account).args(["collect", "--region", "us-east-1", "-o"]).arg(&path).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    path
+}
+
+#[test]
+fn only_who_may_pass_a_role_that_trusts_ecs_becomes_its_administrator() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = collected("111111110016", folder.path());
+    let found = json(&common::bare().arg("escalate").arg(&path).args(["--format", "json"]).output().unwrap());
+    let paths = found["paths"].as_array().unwrap();
+    let name = |arn: &Value| arn.as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let from: Vec<String> = paths.iter().map(|path| name(&path["principal"])).collect();
+    // Denied, bounded, untrusting and harmless targets, and another service in the condition, lead nowhere.
+    assert_eq!(from, ["all-but-storage", "passes-admin", "passes-by-wildcard"], "{found}");
+    for path in &paths[1..] {
+        let step = &path["steps"][0];
+        assert_eq!((name(&step["to"]), path["cut"]["action"].as_str()), ("admin".to_owned(), Some("iam:PassRole")), "{path}");
+    }
+    assert_eq!(name(&paths[0]["steps"][0]["to"]), "all-but-storage", "NotAction leaves it IAM");
+    let explained = stdout(
+        &common::bare()
+            .arg("can")
+            .arg(&path)
+            .args(["service:deploy/passes-denied", "iam:PassRole"])
+            .args(["arn:aws:iam::111111110016:role/admin", "--explain"])
+            .output()
+            .unwrap(),
+    );
+    assert!(explained.contains("explicitly denied") && explained.contains("statement #2"), "{explained}");
+}
+
+#[test]
+fn the_internet_reaches_services_through_their_load_balancers_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = collected("111111110012", folder.path());
+    let found = json(&common::bare().arg("exposure").arg(&path).args(["--format", "json"]).output().unwrap());
+    let told: BTreeMap<&str, (Option<bool>, Vec<u64>)> = found["workloads"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|workload| {
+            let ports = workload["ways"].as_array().unwrap().iter().filter_map(|way| way["balanced"]["listener_port"].as_u64());
+            (workload["resource"]["name"].as_str().unwrap(), (workload["reachable"].as_bool(), ports.collect()))
+        })
+        .collect();
+    assert_eq!(told["guarded"], (Some(true), vec![443]), "{found}");
+    assert_eq!(told["stream"], (Some(true), vec![9000]));
+    assert_eq!(told["internal"], (Some(false), vec![]));
+    assert_eq!(told["open"].1.iter().copied().collect::<BTreeSet<_>>(), BTreeSet::from([80, 443]));
+    let question = ["--from", "internet", "--to", "service:front/open", "--via", "lb", "--port", "443", "--explain"];
+    let explained = stdout(&common::bare().arg("reach").arg(&path).args(question).output().unwrap());
+    for hop in ["through open port 443, target port 8080", "internet gateway, igw-", "rule 100", "reply:"] {
+        assert!(explained.contains(hop), "{hop}: {explained}");
+    }
+    let straight = ["--from", "internet", "--to", "service:front/open", "--via", "direct", "--format", "json"];
+    let answer = json(&common::bare().arg("reach").arg(&path).args(straight).output().unwrap());
+    assert!(answer[0]["blocked_by"].as_str().unwrap().starts_with("no-public-ip:eni-"), "{answer}");
+}
+
 #[test]
 fn every_region_is_the_default() {
     let output = against(&localstack(), "111111110005").env("AWS_REGION", "us-east-1").args(["scan", "--format", "json"]).output().unwrap();

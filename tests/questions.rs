@@ -1,4 +1,4 @@
-//! Questions to a snapshot on the command line: who may do what.
+//! Questions to a snapshot on the command line: who may do what, who can become what, and who can reach whom.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test that goes wrong should panic")]
 
 mod common;
@@ -136,4 +136,118 @@ fn simulate_answers_line_by_line_and_a_bad_line_is_an_error_of_its_own() {
     assert!(answers.iter().all(|answer| !answer["because"].as_array().unwrap().is_empty()), "{answers:?}");
     let missing = bare().args(["simulate", "no/such/file"]).output().unwrap();
     assert_eq!((missing.status.code(), stderr(&missing).contains("hint: ")), (Some(2), true));
+}
+
+#[test]
+fn escalate_tells_the_path_to_an_administrator_and_what_ends_it() {
+    let everything = value!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+    let passing = value!({"Effect": "Allow", "Action": ["iam:PassRole", "ecs:RunTask", "ecs:RegisterTaskDefinition"], "Resource": "*"});
+    let grant = |statement: &Value| {
+        let document = policy(value!({"Version": "2012-10-17", "Statement": [statement]}));
+        let inline = PolicyDetail { policy_name: "access".to_owned(), policy_document: Some(document) };
+        move |role: &mut Role| role.role_policy_list = vec![inline]
+    };
+    let inventory = account().role("admin", grant(&everything)).role("deployer", grant(&passing)).build();
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&inventory, folder.path(), "a.ndjson");
+    let found = json(&bare().arg("escalate").arg(&path).args(["--format", "json"]).output().unwrap());
+    assert_eq!(found["administrators"][0]["principal"], role_arn("admin"));
+    let paths = found["paths"].as_array().unwrap();
+    assert_eq!((paths.len(), paths[0]["principal"].as_str()), (1, Some(role_arn("deployer").as_str())), "{found}");
+    assert_eq!(paths[0]["steps"][0]["to"], role_arn("admin"));
+    assert_eq!(paths[0]["cut"]["action"], "iam:PassRole");
+    let table = stdout(&bare().arg("escalate").arg(&path).arg("deployer").output().unwrap());
+    assert!(table.contains("can become administrator") && table.contains("to end it: take iam:PassRole"), "{table}");
+    let harmless = stdout(&bare().arg("escalate").arg(&path).arg("reader").output().unwrap());
+    assert!(harmless.contains("has no way to an administrator"), "{harmless}");
+}
+
+#[test]
+fn reach_answers_by_the_names_of_services_and_explains_every_hop() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = snapshot(&built(), folder.path(), "closed.ndjson");
+    let open = snapshot(&account().facing_internet(8080).build(), folder.path(), "open.ndjson");
+    let ask = |path: &std::path::Path, more: &[&str]| {
+        let question = ["--from", "internet", "--to", "service:shop/web", "--port", "8080"];
+        bare().arg("reach").arg(path).args(question).args(more).output().unwrap()
+    };
+    let no = json(&ask(&closed, &["--format", "json"]));
+    assert_eq!((no[0]["reachable"].as_bool(), no[0]["question"]["to"].as_str()), (Some(false), Some("eni-t1")), "{no}");
+    let yes = json(&ask(&open, &["--format", "json"]));
+    assert_eq!((yes[0]["reachable"].as_bool(), yes[0]["scope"].as_str()), (Some(true), Some("internet")), "{yes}");
+    let explained = stdout(&ask(&open, &["--explain"]));
+    for hop in ["igw-main", "acl-main, rule 100", "sg-web", "reply:", "to close:"] {
+        assert!(explained.contains(hop), "{hop}: {explained}");
+    }
+    let wrong = bare().arg("reach").arg(&open).args(["--from", "internet", "--to", "web"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(stderr(&wrong).contains("service:CLUSTER/NAME"), "{}", stderr(&wrong));
+    let nothing = bare().arg("reach").arg(&open).output().unwrap();
+    assert!(stderr(&nothing).contains("--from and --to"), "{}", stderr(&nothing));
+}
+
+#[test]
+fn a_world_is_pasted_from_the_aws_cli_and_questions_are_answered_line_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let everybody = value!([{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
+    let acl =
+        |egress: bool| value!({"RuleNumber": 100, "Protocol": "-1", "RuleAction": "allow", "Egress": egress, "CidrBlock": "0.0.0.0/0"});
+    let world = value!({
+        "vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
+        "subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.0.0/24"}],
+        "route_tables": [{"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Associations": [{"Main": true}], "Routes": [
+            {"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local", "State": "active"},
+            {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "active"}]}],
+        "network_acls": [{"NetworkAclId": "acl-1", "VpcId": "vpc-1", "IsDefault": true, "Entries": [acl(true), acl(false)]}],
+        "security_groups": [{"GroupId": "sg-1", "VpcId": "vpc-1", "IpPermissions": everybody}],
+        "internet_gateways": [{"InternetGatewayId": "igw-1", "Attachments": [{"VpcId": "vpc-1", "State": "available"}]}],
+        "network_interfaces": [{"NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "SubnetId": "subnet-1", "Status": "in-use",
+            "PrivateIpAddress": "10.0.0.5", "Association": {"PublicIp": "203.0.113.5"}, "Groups": [{"GroupId": "sg-1"}]}],
+    });
+    let path = folder.path().join("world.json");
+    std::fs::write(&path, serde_json::to_string_pretty(&world).unwrap()).unwrap();
+    let lines = [
+        value!({"id": 1, "from": "internet:198.51.100.7", "to": "eni-1", "protocol": "tcp", "port": 443}).to_string(),
+        value!({"id": "two", "from": "internet", "to": "eni-1", "protocol": "tcp", "port": 22, "family": 4, "via": "direct"}).to_string(),
+        value!({"id": 3, "from": "internet", "to": "eni-gone"}).to_string(),
+        value!({"id": 4, "from": "nobody", "to": "eni-1"}).to_string(),
+        value!({"id": 5, "from": "internet", "to": "eni-1", "prot": "tcp"}).to_string(),
+        "{".to_owned(),
+    ];
+    let output = bare().arg("reach").arg(&path).args(["--questions", "-"]).write_stdin(lines.join("\n")).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let answers: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<(Value, Option<bool>)> = answers.iter().map(|answer| (answer["id"].clone(), answer["reachable"].as_bool())).collect();
+    let expected = [
+        (value!(1), Some(true)),
+        (value!("two"), Some(false)),
+        (value!(3), None),
+        (value!(4), None),
+        (value!(5), None),
+        (Value::Null, None),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((answers[0]["via"].as_str(), answers[1]["blockedBy"].as_str()), (Some("direct"), Some("sg-in:eni-1")));
+    assert!(answers[2]["unknown"].as_str().unwrap().contains("eni-gone"), "{}", answers[2]);
+    assert!(answers[3..].iter().all(|answer| answer["error"].is_string()), "{answers:?}");
+    std::fs::write(&path, "{\"vpcs\": 5}").unwrap();
+    let wrong = bare().arg("reach").arg(&path).args(["--from", "internet", "--to", "eni-1"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(stderr(&wrong).contains("vpcs") && stderr(&wrong).contains("hint: a world"), "{}", stderr(&wrong));
+}
+
+#[test]
+fn exposure_lists_what_the_internet_reaches_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&account().facing_internet(8080).build(), folder.path(), "a.ndjson");
+    let found = json(&bare().arg("exposure").arg(&path).args(["--format", "json"]).output().unwrap());
+    let workload = &found["workloads"][0];
+    assert_eq!((workload["reachable"].as_bool(), workload["resource"]["name"].as_str()), (Some(true), Some("web")), "{found}");
+    assert_eq!(workload["ways"][0]["flows"][0]["ports"], value!(["8080"]));
+    assert_eq!(workload["egress"]["kind"], "none", "its group lets nothing out of the VPC");
+    let table = stdout(&bare().arg("exposure").arg(&path).output().unwrap());
+    assert!(table.contains("service shop/web") && table.contains("tcp/8080 from 0.0.0.0/0 straight"), "{table}");
+    let closed = snapshot(&built(), folder.path(), "closed.ndjson");
+    let table = stdout(&bare().arg("exposure").arg(&closed).output().unwrap());
+    assert!(table.contains("not reachable from the internet") && table.contains("0 reachable from the internet"), "{table}");
 }

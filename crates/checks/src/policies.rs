@@ -1,10 +1,12 @@
 //! Readings of resource policies that several checks share: whom statements let in, and what limits them.
 
-use plimsoll_graph::Node;
+use plimsoll_graph::{Admitted, Node, Outsider};
 use plimsoll_model::Arn;
 use plimsoll_model::aws::iam::Role;
-use plimsoll_model::policy::Statement;
-use serde_json::Value;
+use plimsoll_model::policy::{PolicyDocument, Statement};
+use serde_json::{Value, json};
+
+use crate::reading::listed;
 
 /// Whether a statement names every principal there is; `NotPrincipal` names all but a few.
 pub(crate) fn names_everyone(statement: &Statement<'_>) -> bool {
@@ -76,6 +78,55 @@ pub(crate) fn raw_statement(role: Node<'_, Role>, index: usize) -> Option<&Value
         Value::Array(statements) => statements.get(index),
         single => Some(single),
     }
+}
+
+/// Somebody from outside, in words.
+pub(crate) fn outsider_told(who: &Outsider) -> String {
+    match who {
+        Outsider::Everyone => "every AWS principal".to_owned(),
+        Outsider::Organization(id) => format!("organization {id}"),
+        Outsider::Account { number, perhaps_member: false } => format!("account {number}"),
+        Outsider::Account { number, perhaps_member: true } => {
+            format!("account {number}, which was not scanned and may be one of the organization")
+        }
+    }
+}
+
+/// Who from outside may do what, in words: `account 222222222222 may ecr:PutImage`.
+pub(crate) fn admitted_told(admitted: &Admitted) -> String {
+    let told = format!("{} may {}", outsider_told(&admitted.who), listed(&admitted.actions));
+    if admitted.keys.is_empty() { told } else { format!("{told} as far as {} does not keep it out", listed(&admitted.keys)) }
+}
+
+/// Who from outside may do what, for evidence.
+pub(crate) fn admitted_evidence<'a>(admitted: impl Iterator<Item = &'a Admitted>) -> Value {
+    let shown = |one: &Admitted| json!({"principal": outsider_told(&one.who), "actions": one.actions, "Sid": one.statements, "undecidedKeys": one.keys});
+    admitted.take(20).map(shown).collect()
+}
+
+/// The statements of a policy with these names, `Sid` or place, as AWS returned them.
+pub(crate) fn named_statements<'p>(policy: Option<&'p PolicyDocument>, names: &[String]) -> Vec<&'p Value> {
+    let statements = match policy.and_then(|policy| policy.0.get("Statement")) {
+        Some(Value::Array(statements)) => statements.as_slice(),
+        Some(single) => std::slice::from_ref(single),
+        None => &[],
+    };
+    let is_named = |(index, statement): &(usize, &Value)| {
+        let sid = statement.get("Sid").and_then(Value::as_str).map_or_else(|| format!("#{index}"), str::to_owned);
+        names.contains(&sid)
+    };
+    statements.iter().enumerate().filter(is_named).map(|(_, statement)| statement).take(20).collect()
+}
+
+/// The names of the statements that let outsiders in.
+pub(crate) fn letting_in<'a>(admitted: impl Iterator<Item = &'a Admitted>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in admitted.flat_map(|one| &one.statements) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 #[cfg(test)]

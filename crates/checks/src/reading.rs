@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use plimsoll_graph::{ContainerLogGroup, Estate, Link, Node, NodeKind, Place, Trigger, Unknown};
-use plimsoll_model::aws::ec2::{Instance, IpPermission};
+use plimsoll_model::aws::ec2::{Instance, IpPermission, VpcEndpoint};
 use plimsoll_model::aws::ecs::{
     ContainerDefinition, ContainerInstance, ContainerOverride, MountPoint, Screened, Task, TaskDefinition, Volume,
 };
@@ -380,6 +380,20 @@ pub(crate) const FLOW_LOG_NEEDS: &[&str] = &[
     "ec2:DescribeInstances",
     "ec2:DescribeFlowLogs",
 ];
+
+/// The endpoints of VPCs with container workload that are in service.
+pub(crate) fn workload_endpoints<'e>(estate: &'e Estate<'e>) -> impl Iterator<Item = Node<'e, VpcEndpoint>> {
+    estate.all::<VpcEndpoint>().filter(|endpoint| {
+        let available = endpoint.data().state.as_deref().is_none_or(|state| state.eq_ignore_ascii_case("available"));
+        available && endpoint.data().vpc_id.as_deref().is_some_and(|vpc| estate.workload_in(vpc).is_some())
+    })
+}
+
+/// The service of an endpoint without the name of its Region: `ecr.api`.
+pub(crate) fn endpoint_service(endpoint: Node<'_, VpcEndpoint>) -> Option<&str> {
+    let region = format!(".{}.", endpoint.region());
+    Some(endpoint.data().service_name.as_deref()?.split_once(&region)?.1)
+}
 
 /// `subnet a` or `subnets a and b`, and so on with any noun.
 pub(crate) fn counted<S: AsRef<str>>(noun: &str, names: &[S]) -> String {

@@ -38,6 +38,10 @@ mod ecr_repository_mutable_tags;
 mod ecr_repository_no_cmk;
 #[path = "image/ecr_repository_no_lifecycle_policy.rs"]
 mod ecr_repository_no_lifecycle_policy;
+#[path = "image/ecr_repository_public_policy.rs"]
+mod ecr_repository_public_policy;
+#[path = "image/ecr_repository_push_by_outsider.rs"]
+mod ecr_repository_push_by_outsider;
 #[path = "image/ecr_repository_scan_disabled.rs"]
 mod ecr_repository_scan_disabled;
 #[path = "image/ecr_running_image_oversized.rs"]
@@ -214,6 +218,10 @@ mod guardduty_ecs_coverage_gap;
 mod guardduty_ecs_runtime_monitoring_off;
 #[path = "runtime/guardduty_eks_protection_off.rs"]
 mod guardduty_eks_protection_off;
+#[path = "tagging_governance/iam_ecs_write_without_tag_condition.rs"]
+mod iam_ecs_write_without_tag_condition;
+#[path = "tagging_governance/iam_fargate_cmk_not_enforced.rs"]
+mod iam_fargate_cmk_not_enforced;
 #[path = "identity/iam_principal_can_exec_into_privileged_task.rs"]
 mod iam_principal_can_exec_into_privileged_task;
 #[path = "identity/iam_principal_can_pass_role_to_ecs.rs"]
@@ -238,6 +246,8 @@ mod kms_key_imported_material_expiring;
 mod kms_key_pending_deletion_in_use;
 #[path = "data_secrets/kms_key_policy_public.rs"]
 mod kms_key_policy_public;
+#[path = "data_secrets/kms_key_policy_too_wide.rs"]
+mod kms_key_policy_too_wide;
 #[path = "data_secrets/kms_key_rotation_disabled.rs"]
 mod kms_key_rotation_disabled;
 #[path = "data_secrets/logs_container_group_no_cmk.rs"]
@@ -248,6 +258,8 @@ mod logs_container_group_retention_short;
 mod rds_database_open_beyond_services;
 #[path = "data_secrets/secretsmanager_secret_no_cmk.rs"]
 mod secretsmanager_secret_no_cmk;
+#[path = "data_secrets/secretsmanager_secret_policy_too_wide.rs"]
+mod secretsmanager_secret_policy_too_wide;
 #[path = "data_secrets/secretsmanager_secret_rotation_off.rs"]
 mod secretsmanager_secret_rotation_off;
 #[path = "network/vpc_container_egress_uninspected.rs"]
@@ -260,6 +272,10 @@ mod vpc_endpoint_missing_for_ecs_agent;
 mod vpc_endpoint_missing_for_image_pull;
 #[path = "network/vpc_endpoint_missing_for_logs_and_secrets.rs"]
 mod vpc_endpoint_missing_for_logs_and_secrets;
+#[path = "network/vpc_endpoint_policy_full_access.rs"]
+mod vpc_endpoint_policy_full_access;
+#[path = "network/vpc_endpoint_policy_without_org_condition.rs"]
+mod vpc_endpoint_policy_without_org_condition;
 #[path = "network/vpc_flow_logs_disabled.rs"]
 mod vpc_flow_logs_disabled;
 #[path = "network/vpc_flow_logs_incomplete.rs"]
@@ -291,6 +307,8 @@ pub const CHECKS: &[&Check] = &[
     &ecr_repository_mutable_tags::CHECK,
     &ecr_repository_no_cmk::CHECK,
     &ecr_repository_no_lifecycle_policy::CHECK,
+    &ecr_repository_public_policy::CHECK,
+    &ecr_repository_push_by_outsider::CHECK,
     &ecr_repository_scan_disabled::CHECK,
     &ecr_running_image_oversized::CHECK,
     &ecr_running_image_stale::CHECK,
@@ -379,6 +397,8 @@ pub const CHECKS: &[&Check] = &[
     &guardduty_ecs_coverage_gap::CHECK,
     &guardduty_ecs_runtime_monitoring_off::CHECK,
     &guardduty_eks_protection_off::CHECK,
+    &iam_ecs_write_without_tag_condition::CHECK,
+    &iam_fargate_cmk_not_enforced::CHECK,
     &iam_principal_can_exec_into_privileged_task::CHECK,
     &iam_principal_can_pass_role_to_ecs::CHECK,
     &iam_task_role_shared_across_services::CHECK,
@@ -391,17 +411,21 @@ pub const CHECKS: &[&Check] = &[
     &kms_key_imported_material_expiring::CHECK,
     &kms_key_pending_deletion_in_use::CHECK,
     &kms_key_policy_public::CHECK,
+    &kms_key_policy_too_wide::CHECK,
     &kms_key_rotation_disabled::CHECK,
     &logs_container_group_no_cmk::CHECK,
     &logs_container_group_retention_short::CHECK,
     &rds_database_open_beyond_services::CHECK,
     &secretsmanager_secret_no_cmk::CHECK,
+    &secretsmanager_secret_policy_too_wide::CHECK,
     &secretsmanager_secret_rotation_off::CHECK,
     &vpc_container_egress_uninspected::CHECK,
     &vpc_endpoint_ecr_policies_differ::CHECK,
     &vpc_endpoint_missing_for_ecs_agent::CHECK,
     &vpc_endpoint_missing_for_image_pull::CHECK,
     &vpc_endpoint_missing_for_logs_and_secrets::CHECK,
+    &vpc_endpoint_policy_full_access::CHECK,
+    &vpc_endpoint_policy_without_org_condition::CHECK,
     &vpc_flow_logs_disabled::CHECK,
     &vpc_flow_logs_incomplete::CHECK,
     &vpc_flow_logs_task_eni_uncovered::CHECK,

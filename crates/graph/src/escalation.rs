@@ -4,18 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use plimsoll_iam::escalation::{
     AuthenticationMode, Certainty, Cluster, Deployment, EksCluster, Escalations, Group, Instance, InstanceProfile, Landscape,
     ManagedPolicy, Path, PodIdentityAssociation, Principal as Place, PrincipalKind, Reached, Repository, Search, Service, Task,
     TaskDefinition, ThroughEcs,
 };
-use plimsoll_iam::{Attached, DocumentKind, Layer, Tri};
+use plimsoll_iam::{Attached, DocumentKind, KeyState, Layer, Question, Tri, Verdict};
 use plimsoll_model::aws::iam::{AttachedPolicy, PolicyDetail, Role, User};
 use plimsoll_model::aws::{ec2, ecr, ecs, eks, iam};
 use plimsoll_model::{AccountId, ImageReference, Region, Resource};
 use rustc_hash::FxHashMap;
 
-use crate::permission::{Principal, malformed, parsed};
+use crate::permission::{Principal, parsed};
+use crate::service_account::IssuerTrust;
 use crate::{Estate, Link, Node, Unknown};
 
 /// What the search finds in an estate, made once.
@@ -41,37 +43,31 @@ impl Escalation {
 
 /// Roles that the search names of each principal.
 const NAMED: usize = 10;
+/// An action of IAM that no policy names.
+const ANY_OF_IAM: &str = "iam:PlimsollUnnamed";
 
 impl<'e> Principal<'e> {
-    fn position(self) -> usize {
-        match self {
-            Self::Role(role) => role.index as usize,
-            Self::User(user) => user.estate.inventory().roles.len() + user.index as usize,
-        }
+    /// What somebody who administers IAM may do: to a role and a policy that nobody has named.
+    pub fn questions_on_iam(self) -> Vec<Question> {
+        let (partition, account) = (self.arn().split(':').nth(1).unwrap_or("aws"), self.account());
+        let role = format!("arn:{partition}:iam::{account}:role/plimsoll-unnamed");
+        let policy = format!("arn:{partition}:iam::{account}:policy/plimsoll-unnamed");
+        [("iam:AttachRolePolicy", &role), ("iam:PassRole", &role), ("iam:CreatePolicyVersion", &policy), (ANY_OF_IAM, &role)]
+            .map(|(action, resource)| Question::new(action, resource))
+            .into()
     }
 
-    /// Why its permissions are not known: a policy that was not read, or one that is malformed.
-    fn assessed(self) -> Result<(), Unknown> {
-        let found = &self.estate().escalation().found;
-        if let Some((_, why)) = found.unassessed.iter().find(|(position, _)| *position == self.position()) {
-            return Err(malformed(self.arn(), &why.to_string()));
-        }
-        Ok(())
-    }
-
-    /// Whether it may do everything as it is (ADMIN of the catalogue): certainly, on conditions, or not.
+    /// Whether it may do everything as it is, or everything to IAM, which comes to the same (ADMIN of the catalogue):
+    /// certainly, on conditions, or not.
     ///
     /// # Errors
     ///
     /// A policy that was not read, where what was read does not make it an administrator.
     pub fn administers(self) -> Result<Option<Certainty>, Unknown> {
-        self.assessed()?;
-        match self.estate().escalation().administrators.get(&self.position()) {
-            Some(certainty) => Ok(Some(*certainty)),
-            None => match self.policies().1 {
-                Some(unknown) => Err(unknown),
-                None => Ok(None),
-            },
+        let found = self.estate().escalation().administrators.get(&self.position()).copied();
+        match (found, self.unread()) {
+            (None, Some(unknown)) => Err(unknown),
+            (found, _) => Ok(found),
         }
     }
 
@@ -81,13 +77,11 @@ impl<'e> Principal<'e> {
     ///
     /// A policy that was not read, where what was read shows no path.
     pub fn escalates(self) -> Result<Option<&'e Path>, Unknown> {
-        self.assessed()?;
-        match self.estate().escalation().path(self.position()) {
-            Some(path) => Ok(Some(path)),
-            None => match self.policies().1 {
-                Some(unknown) => Err(unknown),
-                None => Ok(None),
-            },
+        let escalation = self.estate().escalation();
+        let path = escalation.path(self.position()).filter(|path| !escalation.administrators.contains_key(&path.start));
+        match (path, self.unread()) {
+            (None, Some(unknown)) => Err(unknown),
+            (path, _) => Ok(path),
         }
     }
 }
@@ -118,13 +112,9 @@ impl<'e> Principal<'e> {
     }
 
     fn through_ecs(self, which: impl Fn(&'e ThroughEcs) -> &'e BTreeMap<usize, Arc<[Reached]>>) -> Result<&'e [Reached], Unknown> {
-        self.assessed()?;
         match which(&self.estate().escalation().through_ecs).get(&self.position()) {
             Some(reached) => Ok(reached),
-            None => match self.policies().1 {
-                Some(unknown) => Err(unknown),
-                None => Ok(&[]),
-            },
+            None => self.unread().map_or(Ok(&[]), Err),
         }
     }
 }
@@ -148,7 +138,8 @@ impl Estate<'_> {
             let found = search.run();
             let through_ecs = search.through_ecs(&found, NAMED);
             drop(search);
-            let administrators = found.administrators.iter().map(|found| (found.principal, found.certainty)).collect();
+            let mut administrators: FxHashMap<usize, Certainty> = self.administrators_of_iam();
+            administrators.extend(found.administrators.iter().map(|found| (found.principal, found.certainty)));
             let paths = found.paths.iter().zip(0..).map(|(path, position)| (path.start, position)).collect();
             Escalation { landscape, found, through_ecs, administrators, paths }
         })
@@ -169,6 +160,30 @@ impl Estate<'_> {
         let role = Principal::Role(role?.found()?);
         let administers = role.administers() == Ok(Some(Certainty::Certain));
         Some(administers || matches!(role.escalates(), Ok(Some(path)) if path.certainty() == Certainty::Certain))
+    }
+
+    /// Principals that may do anything to IAM: with no key in the request by which a condition narrows what is changed.
+    fn administrators_of_iam(&self) -> FxHashMap<usize, Certainty> {
+        let narrowing = ["iam:PermissionsBoundary", "iam:PolicyARN", "iam:PassedToService", "iam:AWSServiceName", "aws:RequestTag/"];
+        let keys: Vec<(&str, KeyState)> = narrowing.into_iter().map(|key| (key, KeyState::Absent)).collect();
+        let mut accounts: BTreeMap<&AccountId, FxHashMap<usize, Vec<Principal<'_>>>> = BTreeMap::new();
+        for principal in self.principals().filter(|principal| principal.may_hold(ANY_OF_IAM)) {
+            accounts.entry(principal.account()).or_default().entry(principal.class()).or_default().push(principal);
+        }
+        let mut found = FxHashMap::default();
+        for classes in accounts.values() {
+            let classes: Vec<&Vec<Principal<'_>>> = classes.values().collect();
+            let first: Vec<Principal<'_>> = classes.iter().filter_map(|members| members.first().copied()).collect();
+            let questions = first.first().map(|principal| principal.questions_on_iam()).unwrap_or_default();
+            for (members, answers) in classes.iter().zip(self.ask(&first, &questions, &keys)) {
+                if answers.len() == questions.len() {
+                    let certain = answers.iter().all(|(_, verdict)| *verdict == Verdict::Allowed);
+                    let certainty = if certain { Certainty::Certain } else { Certainty::Conditional };
+                    found.extend(members.iter().map(|member| (member.position(), certainty)));
+                }
+            }
+        }
+        found
     }
 
     fn landscape(&self) -> Landscape {
@@ -197,9 +212,8 @@ impl Estate<'_> {
     }
 
     fn managed(&self, account: &AccountId, arn: &str) -> Option<ManagedPolicy> {
-        let policy: Node<'_, iam::Policy> = self.link(account, &Region::global(), arn).found()?;
-        let attached = self.permissions().managed(policy.index)?.clone();
-        Some(ManagedPolicy { arn: arn.into(), policy: attached, older: Vec::new() })
+        let policy = self.managed_policy(account, arn).ok()?;
+        Some(ManagedPolicy { arn: arn.into(), policy, older: Vec::new() })
     }
 
     fn attached(&self, account: &AccountId, policies: &[AttachedPolicy]) -> Vec<ManagedPolicy> {
@@ -218,8 +232,12 @@ impl Estate<'_> {
     fn place(&self, principal: Principal<'_>, groups: &FxHashMap<(&AccountId, &str), usize>) -> Place {
         let account = principal.account();
         let controls = self.controls(account);
+        let holder = principal.holder();
+        // Equal documents are shared there.
+        let inline = holder.into_iter().flat_map(|holder| holder.policies.identity.iter().take(holder.inline)).cloned().collect();
         let mut place = Place {
-            facts: principal.facts(),
+            facts: holder.map(|holder| holder.facts.clone()).unwrap_or_default(),
+            inline,
             scps: controls.scps.clone(),
             rcps: controls.rcps.clone(),
             manages: controls.manages,
@@ -228,17 +246,14 @@ impl Estate<'_> {
         };
         let boundary = match principal {
             Principal::Role(role) => {
-                let Role { role_policy_list, attached_managed_policies, permissions_boundary, assume_role_policy_document, .. } =
-                    role.data();
-                place.inline = inline(role_policy_list);
+                let Role { attached_managed_policies, permissions_boundary, assume_role_policy_document, .. } = role.data();
                 place.attached = self.attached(account, attached_managed_policies);
                 place.trust = assume_role_policy_document.as_ref().map(|trust| parsed("trust policy", DocumentKind::Trust, Some(trust)));
                 permissions_boundary
             }
             Principal::User(user) => {
-                let User { user_policy_list, attached_managed_policies, permissions_boundary, group_list, access_keys, .. } = user.data();
+                let User { attached_managed_policies, permissions_boundary, group_list, access_keys, .. } = user.data();
                 place.kind = PrincipalKind::User;
-                place.inline = inline(user_policy_list);
                 place.attached = self.attached(account, attached_managed_policies);
                 place.groups = group_list.iter().filter_map(|name| groups.get(&(account, name.as_str())).copied()).collect();
                 place.access_keys = access_keys.known().ok().map(|keys| u8::try_from(keys.len()).unwrap_or(u8::MAX));
@@ -270,7 +285,7 @@ impl Estate<'_> {
         let mut machines = Vec::new();
         for host in self.hosts() {
             let Some(instance) = host.instance().found() else { continue };
-            let reached = host.tasks().map(|task| task.reaches_instance_metadata());
+            let reached = host.tasks().map(Node::reaches_instance_metadata);
             let reached = reached.fold(Tri::False, |so_far, one| so_far.or(one.map_or(Tri::Unknown, |way| truth(way.is_some()))));
             positions.insert(host.data().container_instance_arn.as_str(), machines.len());
             machines.push(Instance {
@@ -322,9 +337,8 @@ impl Estate<'_> {
         let listed = cluster.was_listed("eks:ListAccessEntries").is_ok();
         let roles = self.all::<Role>().filter(|role| {
             let trusts = role.assume_statements().unwrap_or_default();
-            let of_cluster = crate::service_account::IssuerTrust::of(&trusts)
-                .any(|trust| self.cluster_of_issuer(role.account(), trust.issuer).found() == Some(cluster));
-            of_cluster
+            let mut issuers = IssuerTrust::of(&trusts).map(|trust| self.cluster_of_issuer(role.account(), trust.issuer));
+            issuers.any(|issuer| issuer.found() == Some(cluster))
         });
         let mut node_roles: Vec<_> = cluster.nodegroups().filter_map(|group| group.data().node_role.as_deref()).map(Into::into).collect();
         node_roles.dedup();
@@ -371,15 +385,15 @@ fn inline(policies: &[PolicyDetail]) -> Vec<Attached> {
     policies.iter().map(|policy| parsed(&policy.policy_name, DocumentKind::Identity, policy.policy_document.as_ref())).collect()
 }
 
-fn tags<T: Resource>(node: Node<'_, T>) -> Option<Vec<(compact_str::CompactString, compact_str::CompactString)>> {
-    Some(node.data().tags().into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+fn tags<T: Resource>(node: Node<'_, T>) -> Vec<(CompactString, CompactString)> {
+    node.data().tags().into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
 fn cluster(cluster: Node<'_, ecs::Cluster>) -> Cluster {
     Cluster {
         arn: cluster.data().cluster_arn.as_str().into(),
         places_on_instances: truth(cluster.container_instances().next().is_some()),
-        tags: tags(cluster),
+        tags: Some(tags(cluster)),
     }
 }
 
@@ -389,7 +403,7 @@ fn service(service: Node<'_, ecs::Service>) -> Service {
         arn: service.data().service_arn.as_str().into(),
         cluster: service.data().cluster_arn.as_str().into(),
         task_role: role.map(|role| role.data().arn.as_str().into()),
-        tags: tags(service),
+        tags: Some(tags(service)),
     }
 }
 
@@ -412,7 +426,7 @@ fn task(task: Node<'_, ecs::Task>, machines: &FxHashMap<&str, usize>) -> Task {
         execution_role: execution.map(|role| role.data().arn.as_str().into()),
         exec_enabled: truth(data.enable_execute_command),
         instance: data.container_instance_arn.as_deref().and_then(|arn| machines.get(arn).copied()),
-        tags: tags(task),
+        tags: Some(tags(task)),
     }
 }
 
@@ -426,5 +440,96 @@ fn machine(instance: Node<'_, ec2::Instance>, imds_from_containers: Tri) -> Inst
         imds_from_containers,
         ssm_agent: managed,
         pod_roles: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{Fixture, fixture, policy, role_arn};
+    use plimsoll_model::aws::iam::{AttachedPolicy, PolicyDetail, Role};
+    use plimsoll_model::aws::organizations::Account;
+    use plimsoll_model::{Seen, aws::ecs::Task};
+    use serde_json::{Value, json};
+
+    use crate::permission::Principal;
+    use crate::{Estate, Unknown};
+
+    fn may(statements: Value) -> impl FnOnce(&mut Role) {
+        let document = policy(json!({"Version": "2012-10-17", "Statement": statements}));
+        let inline = PolicyDetail { policy_name: "access".to_owned(), policy_document: Some(document) };
+        move |role| role.role_policy_list = vec![inline]
+    }
+
+    fn account() -> Fixture {
+        fixture()
+            .shop()
+            .global_resource(Account { id: "111111111111".to_owned(), organization: Seen::Known(None), ..Account::default() })
+            .role("admin", may(json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}])))
+    }
+
+    /// The method of each step from a role to an administrator.
+    fn steps(account: Fixture, name: &str) -> Result<Vec<String>, Unknown> {
+        let inventory = account.build();
+        let estate = Estate::new(&inventory);
+        let role = estate.all::<Role>().find(|role| role.role_name == name).unwrap();
+        let path = Principal::Role(role).escalates()?;
+        Ok(path.map(|path| path.edges.iter().map(|edge| edge.method.id.to_string()).collect()).unwrap_or_default())
+    }
+
+    #[test]
+    fn an_administrator_is_one_and_has_no_path_to_become_one() {
+        let inventory = account().build();
+        let estate = Estate::new(&inventory);
+        let role = |name: &str| Principal::Role(estate.all::<Role>().find(|role| role.role_name == name).unwrap());
+        assert!(role("admin").administers().unwrap().is_some() && role("admin").escalates().unwrap().is_none());
+        assert!(role("web-task").administers().unwrap().is_none() && role("web-task").escalates().unwrap().is_none());
+    }
+
+    #[test]
+    fn passing_the_administrators_role_to_a_task_is_a_path_and_passing_another_is_none() {
+        let passing = |target: &str| {
+            let statements = json!([
+                {"Effect": "Allow", "Action": "iam:PassRole", "Resource": role_arn(target)},
+                {"Effect": "Allow", "Action": ["ecs:RunTask", "ecs:RegisterTaskDefinition"], "Resource": "*"},
+            ]);
+            account().role("deployer", may(statements))
+        };
+        assert_eq!(steps(passing("admin"), "deployer").unwrap().len(), 1);
+        assert_eq!(steps(passing("web-task"), "deployer").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_shell_in_a_task_with_a_stronger_role_is_a_path() {
+        let statements = json!([{"Effect": "Allow", "Action": "ecs:ExecuteCommand", "Resource": "*"}]);
+        let exec = |enabled: bool| {
+            account()
+                .role("operator", may(statements.clone()))
+                .each::<Task>(move |task| task.enable_execute_command = enabled)
+                .each::<plimsoll_model::aws::ecs::TaskDefinition>(|definition| definition.task_role_arn = Some(role_arn("admin")))
+        };
+        assert_eq!(steps(exec(true), "operator").unwrap(), ["x-ecs-exec"]);
+        assert_eq!(steps(exec(false), "operator").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_workload_is_privileged_by_its_role() {
+        let privileged = |role: &'static str| {
+            let inventory = account()
+                .each::<plimsoll_model::aws::ecs::TaskDefinition>(|definition| definition.task_role_arn = Some(role_arn(role)))
+                .build();
+            let estate = Estate::new(&inventory);
+            ["ecs:Task", "ecs:Service", "ecs:TaskDefinition"].map(|kind| estate.runs_privileged(kind, 0))
+        };
+        assert_eq!(privileged("admin"), [Some(true); 3]);
+        assert_eq!(privileged("web-task"), [Some(false); 3]);
+    }
+
+    #[test]
+    fn a_policy_that_was_not_read_leaves_open_what_a_role_can_become() {
+        let unread = account().role("deployer", |role| {
+            role.attached_managed_policies =
+                vec![AttachedPolicy { policy_arn: "arn:aws:iam::111111111111:policy/gone".to_owned(), ..Default::default() }];
+        });
+        assert!(steps(unread, "deployer").is_err());
     }
 }

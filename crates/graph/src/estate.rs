@@ -16,8 +16,10 @@ use crate::eks::Kubernetes;
 use crate::encryption::KeyUses;
 use crate::escalation::Escalation;
 use crate::exposure::Exposed;
+use crate::holder::Holders;
 use crate::image::ImageUses;
 use crate::permission::Permissions;
+use crate::population::Population;
 use crate::relation::Relation;
 use crate::storage::Storage;
 use crate::workload::Workloads;
@@ -43,10 +45,12 @@ pub struct Estate<'i> {
     pub(crate) storage: Storage<'i>,
     pub(crate) watch: Watch<'i>,
     pub(crate) permissions: OnceLock<Permissions>,
+    pub(crate) holders: OnceLock<Holders>,
     pub(crate) escalation: OnceLock<Escalation>,
     pub(crate) exposed: OnceLock<Exposed>,
     /// Whether the internet reaches each task, by position.
     pub(crate) task_exposure: OnceLock<Vec<Option<bool>>>,
+    pub(crate) population: OnceLock<Population>,
     // Not made on first use: a cell would tie nodes to the lifetime of the inventory.
     pub(crate) network: Network<'i>,
 }
@@ -173,9 +177,11 @@ impl<'i> Estate<'i> {
             storage: Storage::default(),
             watch: Watch::default(),
             permissions: OnceLock::new(),
+            holders: OnceLock::new(),
             escalation: OnceLock::new(),
             exposed: OnceLock::new(),
             task_exposure: OnceLock::new(),
+            population: OnceLock::new(),
             network: Network::compile(&World::of(inventory)),
         };
         estate.relations = crate::ecs::relations(&estate);

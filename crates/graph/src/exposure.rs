@@ -130,14 +130,12 @@ fn kept(path: &PathExposure, flows: &[Flow], ports: Option<&Ports>) -> Vec<Flow>
     let Some(ports) = ports else { return flows.to_vec() };
     let narrowed = flows.iter().filter_map(|flow| {
         let open = ports.of_protocol(flow.protocol)?;
-        match &path.balanced {
+        if let Some(balanced) = &path.balanced {
             // Its ports are the listener's: the target's decides.
-            Some(balanced) => open.contains(balanced.target_port).then(|| flow.clone()),
-            None => {
-                let left = flow.ports.intersect(open);
-                (!left.is_empty()).then(|| Flow { ports: left, ..flow.clone() })
-            }
+            return open.contains(balanced.target_port).then(|| flow.clone());
         }
+        let left = flow.ports.intersect(open);
+        (!left.is_empty()).then(|| Flow { ports: left, ..flow.clone() })
     });
     narrowed.collect()
 }
@@ -189,7 +187,7 @@ impl Estate<'_> {
     }
 }
 
-impl<'e> Node<'e, Task> {
+impl Node<'_, Task> {
     /// Whether it runs.
     pub fn is_running(self) -> bool {
         self.data().last_status == "RUNNING"
@@ -251,5 +249,76 @@ impl<'e> Node<'e, ContainerInstance> {
             }
         }
         found.weighed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{Fixture, arn, fixture};
+    use plimsoll_model::aws::ec2::InstanceNetworkInterface;
+    use plimsoll_model::aws::ecs::{NetworkBinding, Service, Task, TaskDefinition};
+
+    use crate::Estate;
+
+    fn reaches(account: Fixture, kind: &str) -> Option<Option<bool>> {
+        let inventory = account.build();
+        Estate::new(&inventory).internet_reaches(kind, 0)
+    }
+
+    #[test]
+    fn a_service_is_reached_where_one_of_its_tasks_is() {
+        for kind in ["ecs:Task", "ecs:Service", "ecs:TaskDefinition"] {
+            assert_eq!(reaches(fixture().shop(), kind), Some(Some(false)), "{kind}");
+            assert_eq!(reaches(fixture().shop().facing_internet(8080), kind), Some(Some(true)), "{kind}");
+            let unread = fixture().shop().facing_internet(8080).without::<plimsoll_model::aws::ec2::RouteTable>();
+            assert_eq!(reaches(unread.denied("ec2:DescribeRouteTables"), kind), Some(None), "{kind}");
+        }
+        assert_eq!(reaches(fixture().shop(), "ecs:Cluster"), None);
+        let idle = fixture().shop().each::<Task>(|task| task.last_status = "STOPPED".to_owned());
+        assert_eq!(reaches(idle, "ecs:Service"), None, "nothing of it runs");
+    }
+
+    /// A task on its host's network behind port 32768, on a host that everybody reaches on `port`.
+    fn bridged(port: i32) -> Fixture {
+        fixture()
+            .shop()
+            .container_instance("shop", "h1", |_| {})
+            .instance("h1", |instance| {
+                let attached = InstanceNetworkInterface { network_interface_id: Some("eni-h1".to_owned()), ..Default::default() };
+                instance.network_interfaces = vec![attached];
+            })
+            .security_group("app", |_| {})
+            .interface("h1", |interface| {
+                let id = Some("i-h1".to_owned());
+                interface.attachment = Some(plimsoll_model::aws::ec2::NetworkInterfaceAttachment { instance_id: id, ..Default::default() });
+            })
+            .each::<TaskDefinition>(|definition| definition.network_mode = Some("bridge".to_owned()))
+            .each::<Task>(|task| {
+                task.attachments.clear();
+                task.container_instance_arn = Some(arn("ecs", "container-instance/shop/h1"));
+                let binding = NetworkBinding { container_port: Some(8080), host_port: Some(32_768), ..NetworkBinding::default() };
+                task.containers[0].network_bindings = vec![binding];
+            })
+            .facing_internet(port)
+    }
+
+    #[test]
+    fn on_a_host_only_the_ports_of_the_task_count() {
+        let instance = |account: Fixture| account.build().instances[0].data.instance_id.clone();
+        assert_eq!(instance(bridged(22)), "i-h1");
+        assert_eq!(reaches(bridged(32_768), "ecs:Task"), Some(Some(true)));
+        assert_eq!(reaches(bridged(22), "ecs:Task"), Some(Some(false)), "the port of somebody else");
+        assert_eq!(reaches(bridged(22), "ecs:ContainerInstance"), Some(Some(true)));
+    }
+
+    #[test]
+    fn ways_in_name_ports_and_sources() {
+        let inventory = fixture().shop().facing_internet(8080).build();
+        let estate = Estate::new(&inventory);
+        let ways = estate.all::<Service>().next().unwrap().ways_in();
+        assert_eq!((ways.reachable, ways.ways.len(), ways.missing.len()), (Some(true), 1, 0));
+        let way = &ways.ways[0];
+        assert!(way.balanced.is_none() && way.certain && way.now);
+        assert_eq!((way.flows[0].ports.words(), way.interface.as_str()), (vec!["8080".to_owned()], "eni-t1"));
     }
 }

@@ -1,16 +1,17 @@
 //! Who may do what: from IAM's principals and everything that binds them (their policies and groups, boundaries, the
 //! organization's policies, the resource's own policy) to decisions of the policy engine.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use compact_str::CompactString;
 use plimsoll_iam::{Attached, Caller, Context, Decision, Document, DocumentKind, KeyState, Layer, Policies, PrincipalFacts, Request};
 use plimsoll_model::aws::ecs::{Task, TaskDefinition};
-use plimsoll_model::aws::iam::{AttachedPermissionsBoundary, AttachedPolicy, Group, Policy, PolicyDetail, Role, User};
+use plimsoll_model::aws::iam::{Policy, Role, User};
 use plimsoll_model::aws::{ecr, elasticfilesystem, kms, organizations, secretsmanager};
 use plimsoll_model::policy::PolicyDocument;
 use plimsoll_model::{AccountId, Arn, Gap, Region, Resource, Seen};
 use rustc_hash::FxHashMap;
+use serde_json::json;
 use thiserror::Error;
 
 use crate::{Estate, Link, Node, Unknown};
@@ -23,12 +24,13 @@ pub(crate) struct Permissions {
     organizations: FxHashMap<AccountId, Controls>,
 }
 
-impl Permissions {
-    /// A managed policy by its position in the inventory.
-    pub(crate) fn managed(&self, position: u32) -> Option<&Attached> {
-        self.managed.get(position as usize)
-    }
-}
+/// The managed policy of AWS that allows everything; its document need not be read.
+const ADMINISTRATOR_ACCESS: &str = ":iam::aws:policy/AdministratorAccess";
+
+static EVERYTHING: LazyLock<Attached> = LazyLock::new(|| {
+    let document = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
+    Attached::parse("AdministratorAccess", DocumentKind::Identity, &document)
+});
 
 /// What an organization lays over an account.
 #[derive(Clone, Default)]
@@ -38,7 +40,7 @@ pub(crate) struct Controls {
     /// Some of it was not read.
     pub(crate) unread: bool,
     pub(crate) manages: bool,
-    organization: Option<String>,
+    pub(crate) organization: Option<String>,
     /// AWS Organizations answered.
     is_known: bool,
     path: Option<String>,
@@ -86,7 +88,16 @@ impl<'e> Principal<'e> {
         }
     }
 
-    fn tags(self) -> Vec<(&'e str, &'e str)> {
+    /// Its place among all principals: roles first, then users, each in the order of the inventory.
+    pub(crate) fn position(self) -> usize {
+        match self {
+            Self::Role(role) => role.index as usize,
+            Self::User(user) => user.estate.inventory().roles.len() + user.index as usize,
+        }
+    }
+
+    /// Its tags.
+    pub fn tags(self) -> Vec<(&'e str, &'e str)> {
         match self {
             Self::Role(role) => role.data().tags(),
             Self::User(user) => user.data().tags(),
@@ -96,31 +107,7 @@ impl<'e> Principal<'e> {
     /// Everything that binds it whatever it asks for. The second part says which of its own policies was not read: what
     /// they grant is not known.
     pub fn policies(self) -> (Policies, Option<Unknown>) {
-        let estate = self.estate();
-        let mut binding = Binding { estate, account: self.account(), policies: Policies::default(), unread: None };
-        match self {
-            Self::Role(role) => {
-                let role = role.data();
-                binding.add("", &role.role_policy_list, &role.attached_managed_policies);
-                binding.bound(role.permissions_boundary.as_ref());
-            }
-            Self::User(user) => {
-                let user = user.data();
-                binding.add("", &user.user_policy_list, &user.attached_managed_policies);
-                for name in &user.group_list {
-                    binding.join(name);
-                }
-                binding.bound(user.permissions_boundary.as_ref());
-            }
-        }
-        let Binding { mut policies, unread, .. } = binding;
-        let controls = estate.controls(self.account());
-        policies.scps.clone_from(&controls.scps);
-        policies.caller_manages = controls.manages;
-        if controls.unread {
-            policies.unread.push(Layer::ServiceControl(0));
-        }
-        (policies, unread)
+        self.holder().map(|holder| (holder.policies.clone(), holder.unread.clone())).unwrap_or_default()
     }
 
     /// What is known of it for the context of its requests.
@@ -156,7 +143,11 @@ impl<'e> Principal<'e> {
         let organization = estate.controls(&owner).organization.as_deref();
         let tags: Option<Vec<(CompactString, CompactString)>> =
             target.tags.as_ref().map(|tags| tags.iter().map(|(key, value)| (key.into(), value.into())).collect());
-        let mut keys = Context::of_principal(&self.facts()).on_account(owner.as_str(), organization, tags.as_deref());
+        let mut keys = Context::of_principal(self.holder().map_or(&PrincipalFacts::default(), |holder| &holder.facts)).on_account(
+            owner.as_str(),
+            organization,
+            tags.as_deref(),
+        );
         for (key, state) in context {
             keys.set(key, state.clone());
         }
@@ -208,50 +199,6 @@ pub enum NoPrincipal {
     },
 }
 
-/// Collects what is attached to a principal.
-struct Binding<'e> {
-    estate: &'e Estate<'e>,
-    account: &'e AccountId,
-    policies: Policies,
-    unread: Option<Unknown>,
-}
-
-impl Binding<'_> {
-    fn add(&mut self, group: &str, inline: &[PolicyDetail], attached: &[AttachedPolicy]) {
-        for policy in inline {
-            let name = if group.is_empty() { policy.policy_name.clone() } else { format!("{} of group {group}", policy.policy_name) };
-            self.policies.identity.push(parsed(&name, DocumentKind::Identity, policy.policy_document.as_ref()));
-        }
-        for policy in attached {
-            match self.managed(&policy.policy_arn) {
-                Ok(policy) => self.policies.identity.push(policy),
-                Err(unknown) => self.unread = Some(unknown),
-            }
-        }
-    }
-
-    fn managed(&self, arn: &str) -> Result<Attached, Unknown> {
-        let policy: Node<'_, Policy> = self.estate.link(self.account, &Region::global(), arn).known()?;
-        let managed = self.estate.permissions().managed(policy.index);
-        managed.cloned().ok_or_else(|| malformed(arn, "the policy is in no list"))
-    }
-
-    fn join(&mut self, name: &str) {
-        match self.estate.all::<Group>().find(|group| group.account() == self.account && group.group_name == name) {
-            Some(group) => self.add(name, &group.data().group_policy_list, &group.data().attached_managed_policies),
-            None => self.unread = Some(self.estate.missing::<Group>(self.account, &Region::global(), name).into_unknown::<Group>()),
-        }
-    }
-
-    fn bound(&mut self, boundary: Option<&AttachedPermissionsBoundary>) {
-        let Some(arn) = boundary.and_then(|boundary| boundary.permissions_boundary_arn.as_deref()) else { return };
-        match self.managed(arn) {
-            Ok(policy) => self.policies.boundary = Some(policy),
-            Err(_) => self.policies.unread.push(Layer::Boundary),
-        }
-    }
-}
-
 /// What is known of the resource of a request.
 struct Target {
     account: Option<AccountId>,
@@ -263,6 +210,19 @@ struct Target {
 }
 
 impl Estate<'_> {
+    /// A managed policy as it is attached in an account.
+    pub(crate) fn managed_policy(&self, account: &AccountId, arn: &str) -> Result<Attached, Unknown> {
+        let policy: Node<'_, Policy> = match self.link(account, &Region::global(), arn) {
+            Link::Found(policy) => policy,
+            Link::Missing(_) if arn.ends_with(ADMINISTRATOR_ACCESS) => {
+                return Ok(Attached { name: arn.into(), document: EVERYTHING.document.clone() });
+            }
+            missing @ Link::Missing(_) => missing.known()?,
+        };
+        let managed = self.permissions().managed.get(policy.index as usize);
+        managed.cloned().ok_or_else(|| malformed(arn, "the policy is in no list"))
+    }
+
     pub(crate) fn permissions(&self) -> &Permissions {
         self.permissions.get_or_init(|| Permissions {
             managed: self.all::<Policy>().map(|policy| compiled(policy.data())).collect(),

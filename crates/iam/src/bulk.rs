@@ -204,6 +204,30 @@ impl<'s> Bulk<'s> {
         self.groups.len()
     }
 
+    /// A number for each subject, by their positions: subjects with one number get the same answer to every question on a
+    /// resource of their account that has no policy of its own.
+    pub fn classes(&self) -> Vec<usize> {
+        let keys: Vec<Vec<CompactString>> = self.groups.iter().map(keys).collect();
+        let mut known: FxHashMap<(usize, Vec<KeyState>), usize> = FxHashMap::default();
+        let mut alone = 0;
+        let classes: Vec<Option<usize>> = self
+            .subjects
+            .iter()
+            .zip(&self.group_of)
+            .map(|(subject, group)| {
+                let group = (*group)?;
+                let states = keys.get(group)?.iter().map(|key| subject.context.lookup(key).clone()).collect();
+                let next = known.len();
+                Some(*known.entry((group, states)).or_insert(next))
+            })
+            .collect();
+        let mut number = || {
+            alone += 1;
+            known.len() + alone - 1
+        };
+        classes.into_iter().map(|class| class.unwrap_or_else(&mut number)).collect()
+    }
+
     /// Asks every subject every question.
     pub fn ask(&self, questions: &[Question]) -> Answers {
         let mut verdicts = vec![None; self.subjects.len() * questions.len()];
@@ -358,6 +382,11 @@ fn settle(group: &Group<'_>, questions: &[Prepared<'_>], cache: &mut FxHashMap<u
     if open & full_word(questions.len()) == 0 {
         return settled;
     }
+    Settled { keys: keys(group), ..settled }
+}
+
+/// The condition keys that answers of a group may depend on.
+fn keys(group: &Group<'_>) -> Vec<CompactString> {
     let documents = group.identity.iter().chain(&group.boundary).chain(group.scps.iter().flatten());
     let mut keys: Vec<CompactString> = documents
         .flat_map(|document| &document.statements)
@@ -365,7 +394,7 @@ fn settle(group: &Group<'_>, questions: &[Prepared<'_>], cache: &mut FxHashMap<u
         .collect();
     keys.sort_unstable();
     keys.dedup();
-    Settled { keys, ..settled }
+    keys
 }
 
 fn full_word(bits: usize) -> u64 {
@@ -424,4 +453,28 @@ fn states(settled: &Settled, context: &Context) -> (u64, Vec<KeyState>) {
 
 fn full(subject: &Subject, question: &Question) -> Option<Verdict> {
     evaluate_stack(&question.request(subject), &question.stack(subject)).ok().map(|decision| decision.verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn subjects_are_of_one_class_when_documents_and_the_keys_they_ask_for_agree() {
+        let mut library = Library::default();
+        let tagged = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*",
+            "Condition": {"StringEquals": {"aws:PrincipalTag/team": "a"}}}});
+        let mut subject = |name: &str, team: &str| Subject {
+            caller: Caller::parse(&format!("arn:aws:iam::111122223333:role/{name}")).unwrap(),
+            policies: Policies { identity: vec![library.from_json(name, DocumentKind::Identity, &tagged)], ..Policies::default() },
+            context: Context::open().with("aws:PrincipalTag/team", KeyState::known(team)),
+        };
+        let mut subjects = vec![subject("one", "a"), subject("two", "a"), subject("three", "b")];
+        let malformed = library.from_json("m", DocumentKind::Identity, &json!({}));
+        subjects.push(Subject { policies: Policies { identity: vec![malformed], ..Policies::default() }, ..subjects[0].clone() });
+        subjects.push(subjects[3].clone());
+        assert_eq!(Bulk::new(&subjects).classes(), [0, 0, 1, 2, 3]);
+    }
 }

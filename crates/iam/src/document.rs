@@ -92,6 +92,12 @@ impl Document {
         self.statements.len()
     }
 
+    /// Whether any statement grants an action such as `ecs:RunTask`, on whatever resource and condition.
+    pub fn grants(&self, action: &str) -> bool {
+        let Some(action) = Action::parse(action) else { return false };
+        self.statements.iter().any(|statement| statement.effect == Effect::Allow && statement.actions.match_action(&action))
+    }
+
     /// Whether any statement grants anything.
     pub fn grants_something(&self) -> bool {
         self.statements.iter().any(|statement| statement.effect == Effect::Allow)

@@ -59,22 +59,27 @@ pub fn summarize(policies: &Policies) -> Vec<ServiceAccess> {
         }
     }
     let denies: Vec<(CompactString, &Statement)> =
-        all_statements(policies).filter(|(_, statement)| statement.effect == Effect::Deny).collect();
+        all_layers(policies).flat_map(statements).filter(|(_, statement)| statement.effect == Effect::Deny).collect();
     services.into_iter().map(|(service, grants)| access(service, &grants, &denies)).collect()
 }
 
-fn statements(policies: &[Attached]) -> impl Iterator<Item = (CompactString, &Statement)> {
-    policies.iter().filter_map(|policy| Some((policy, policy.document.as_ref().ok()?))).flat_map(|(policy, document)| {
-        document.statements.iter().map(|statement| (compact_str::format_compact!("{}/{}", policy.name, statement.label()), statement))
-    })
+/// The statements of policies that can be read, each with the name of its policy.
+pub(crate) fn statements_of(policies: &[Attached]) -> impl Iterator<Item = (&CompactString, &Statement)> {
+    policies
+        .iter()
+        .filter_map(|policy| Some((policy, policy.document.as_ref().ok()?)))
+        .flat_map(|(policy, document)| document.statements.iter().map(|statement| (&policy.name, statement)))
 }
 
-fn all_statements(policies: &Policies) -> impl Iterator<Item = (CompactString, &Statement)> {
+fn statements(policies: &[Attached]) -> impl Iterator<Item = (CompactString, &Statement)> {
+    statements_of(policies).map(|(policy, statement)| (compact_str::format_compact!("{policy}/{}", statement.label()), statement))
+}
+
+fn all_layers(policies: &Policies) -> impl Iterator<Item = &[Attached]> {
     let boundary = policies.boundary.as_slice();
     std::iter::once(policies.identity.as_slice())
         .chain([boundary, policies.session.as_slice()])
         .chain(policies.scps.iter().map(Vec::as_slice))
-        .flat_map(statements)
 }
 
 /// What one statement grants, by service.
@@ -114,12 +119,13 @@ fn every_level() -> BTreeSet<AccessLevel> {
 }
 
 /// Whether no layer refuses an action altogether: each has an Allow of it, and none a plain Deny.
-fn is_left(action: &Action, policies: &Policies) -> bool {
+pub(crate) fn is_left(action: &Action, policies: &Policies) -> bool {
     let unread = |layer| policies.unread.contains(&layer);
     let allows = |policies: &[Attached]| {
-        statements(policies).any(|(_, statement)| statement.effect == Effect::Allow && statement.actions.match_action(action))
+        statements_of(policies).any(|(_, statement)| statement.effect == Effect::Allow && statement.actions.match_action(action))
     };
-    let denied = all_statements(policies)
+    let denied = all_layers(policies)
+        .flat_map(statements_of)
         .any(|(_, statement)| statement.effect == Effect::Deny && statement.is_plain() && statement.actions.match_action(action));
     let bounded = policies.boundary.is_none() || unread(Layer::Boundary) || allows(policies.boundary.as_slice());
     let controlled = policies.caller_manages

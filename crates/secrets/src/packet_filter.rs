@@ -15,7 +15,7 @@ const HARMLESS: [&str; 8] = ["-m", "--match", "-t", "--table", "-w", "--wait", "
 pub(crate) fn blocks_metadata(text: &str) -> bool {
     let joined = text.replace("\\\r\n", " ").replace("\\\n", " ");
     let lines = joined.lines().filter(|line| !line.trim_start().starts_with('#'));
-    lines.flat_map(|line| line.split([';', '&', '|'])).filter_map(rule).last().unwrap_or(false)
+    lines.flat_map(|line| line.split([';', '&', '|'])).filter_map(rule).next_back().unwrap_or(false)
 }
 
 /// Whether a command adds (or deletes) a rule that drops everything from bridges to the metadata service.
@@ -34,18 +34,14 @@ fn rule(command: &str) -> Option<bool> {
             }
             "-d" | "--dst" | "--destination" => metadata = words.next().is_some_and(|address| METADATA.contains(&address)),
             "-j" | "--jump" => drops = words.next().is_some_and(|target| matches!(target, "DROP" | "REJECT")),
-            "-i" | "--in-interface" => {
-                if !words.next().is_some_and(is_bridge) {
-                    return None;
-                }
-            }
-            "-p" | "--protocol" => {
-                if !words.next().is_some_and(|protocol| matches!(protocol, "tcp" | "all")) {
-                    return None;
-                }
-            }
-            "--dport" | "--destination-port" => {
-                if words.next() != Some("80") {
+            // These may narrow it to all that matters.
+            "-i" | "--in-interface" | "-p" | "--protocol" | "--dport" | "--destination-port" => {
+                let as_wide = match (word, words.next()?) {
+                    ("-i" | "--in-interface", interface) => is_bridge(interface),
+                    ("-p" | "--protocol", protocol) => matches!(protocol, "tcp" | "all"),
+                    (_, port) => port == "80",
+                };
+                if !as_wide {
                     return None;
                 }
             }

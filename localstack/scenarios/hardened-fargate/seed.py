@@ -38,17 +38,21 @@ def watched(session: Session, key: str) -> None:
 
 
 def endpoints(session: Session, place: estate.Network) -> str:
-    """Interface endpoints for the services that tasks call, and the group they listen in."""
+    """Endpoints for the services that tasks call and for the layers of images, and the group that the former listen in."""
     group = estate.security_group(session, place.vpc, "endpoints", ingress=[estate.port(443, "10.20.0.0/16")])
     for name in ("ecr.api", "ecr.dkr", "logs", "secretsmanager"):
-        session.client("ec2").create_vpc_endpoint(
-            VpcId=place.vpc,
-            VpcEndpointType="Interface",
-            ServiceName=f"com.amazonaws.{session.region}.{name}",
-            SubnetIds=list(place.subnets),
-            SecurityGroupIds=[group],
-        )
+        estate.endpoint(session, place, name, group, estate.own_account(session))
+    layers = f"arn:aws:s3:::prod-{session.region}-starport-layer-bucket/*"
+    read = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": layers}
+    estate.storage_endpoint(session, place, read)
     return group
+
+
+def storage_list(session: Session) -> str:
+    """The prefix list of S3 in the region."""
+    name = f"com.amazonaws.{session.region}.s3"
+    lists = session.client("ec2").describe_managed_prefix_lists()["PrefixLists"]
+    return next(each["PrefixListId"] for each in lists if each["PrefixListName"] == name)
 
 
 def workload(session: Session, place: estate.Network, name: str, endpoint_group: str) -> None:
@@ -59,8 +63,9 @@ def workload(session: Session, place: estate.Network, name: str, endpoint_group:
         "ToPort": 443,
         "UserIdGroupPairs": [{"GroupId": endpoint_group}],
     }
+    to_layers = {**to_endpoints, "UserIdGroupPairs": [], "PrefixListIds": [{"PrefixListId": storage_list(session)}]}
     group = estate.security_group(
-        session, place.vpc, name, ingress=[estate.port(8080, "10.20.0.0/16")], egress=[to_endpoints]
+        session, place.vpc, name, ingress=[estate.port(8080, "10.20.0.0/16")], egress=[to_endpoints, to_layers]
     )
     estate.log_group(session, f"/ecs/{name}")
     uri = estate.repository(session, name)

@@ -109,23 +109,7 @@ def stores(session: Session) -> None:
 
 def endpoints(session: Session, place: estate.Network) -> None:
     """Endpoints with the policy that EC2 gives them, and with one for the account alone."""
-    ec2 = session.client("ec2")
     group = estate.security_group(session, place.vpc, "endpoints", ingress=[estate.port(443, "10.160.0.0/16")])
-    own = {
-        "Effect": "Allow",
-        "Principal": "*",
-        "Action": "*",
-        "Resource": "*",
-        "Condition": {"StringEquals": {"aws:PrincipalAccount": session.account, "aws:ResourceAccount": session.account}},
-    }
     everything = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
-    for service, statement in {"secretsmanager": everything, "kms": own}.items():
-        ec2.create_vpc_endpoint(
-            VpcId=place.vpc,
-            VpcEndpointType="Interface",
-            ServiceName=f"com.amazonaws.{session.region}.{service}",
-            SubnetIds=list(place.subnets),
-            SecurityGroupIds=[group],
-            PrivateDnsEnabled=True,
-            PolicyDocument=estate.policy_document([statement]),
-        )
+    estate.endpoint(session, place, "secretsmanager", group, everything)
+    estate.endpoint(session, place, "kms", group, estate.own_account(session))

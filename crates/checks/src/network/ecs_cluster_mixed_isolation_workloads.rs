@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_graph::{Estate, Node};
 use plimsoll_model::aws::ecs::{Cluster, PlacementConstraint, Service};
-use plimsoll_model::{AccountId, PathStep, Severity};
+use plimsoll_model::{AccountId, PathStep, Resource, Severity};
 use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, nist, pci};
@@ -116,9 +116,10 @@ fn judge(cluster: Node<'_, Cluster>) -> Judgement {
     fail(message, evidence).severity(severity).path(path.unwrap_or_default()).verdict()
 }
 
-/// Whether sharing this host makes the failure High: nothing keeps the two services apart.
+/// Whether sharing this host makes the failure High: nothing keeps the two services apart, or the internet reaches the
+/// other one.
 fn is_grave(host: &SharedHost<'_>) -> bool {
-    !host.is_kept_apart
+    !host.is_kept_apart || host.other.estate().internet_reaches(Service::KIND, host.other.index()) == Some(Some(true))
 }
 
 /// The hosts that a strict service shares with one of another value, each with the pair that weighs most.
@@ -296,6 +297,20 @@ mod tests {
         assert_eq!(ask("attribute:pool == strict", "attribute:pool != strict"), Fail(Severity::Medium));
         assert_eq!(ask("attribute:pool == strict", "attribute:pool == strict"), Fail(Severity::High));
         assert_eq!(ask("attribute:pool == strict", "attribute:pool != open"), Fail(Severity::High));
+    }
+
+    #[test]
+    fn a_neighbour_that_the_internet_reaches_weighs_more_however_it_is_kept_apart() {
+        let apart = || {
+            on_host(services("pci", "internal"), "h1", "h1")
+                .network()
+                .security_group("app", |_| {})
+                .interface("w1", |_| {})
+                .task_definition("web", |_| {})
+                .each(constrained("pay", "task:group != service:web"))
+        };
+        assert_eq!(outcome(&CHECK, apart()), Fail(Severity::Medium));
+        assert_eq!(outcome(&CHECK, apart().facing_internet(8080)), Fail(Severity::High));
     }
 
     #[test]

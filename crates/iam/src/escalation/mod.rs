@@ -22,6 +22,7 @@ pub use landscape::{
     PodIdentityAssociation, Principal, PrincipalKind, Repository, Service, Task, TaskDefinition,
 };
 pub use method::{Method, methods};
+pub(crate) use node::example;
 pub use path::{Certainty, Cut, Edge, Gained, Path, Permission};
 pub use rows::not_assessed;
 pub use search::{Administrator, Escalations, Search, escalate};

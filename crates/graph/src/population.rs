@@ -1,0 +1,247 @@
+//! The principals of the estate, ready to be asked what they may do to resources of their own account. Their policies are
+//! compiled once and flow in; decisions flow out. [`Principal::decide`] is for one question across accounts.
+
+use plimsoll_iam::{
+    Attached, Bulk, Caller, Context, Decision, DocumentKind, KeyState, Layer, Policies, Question, Request, Subject, Verdict,
+};
+use plimsoll_model::AccountId;
+use plimsoll_model::aws::ecr::Repository;
+
+use crate::permission::{malformed, parsed};
+use crate::{Estate, Node, Principal, UNNAMED_RESOURCE, Unknown};
+
+/// Every principal, in the order of [`Estate::principals`].
+pub(crate) struct Population(Vec<Prepared>);
+
+struct Prepared {
+    subject: Option<Subject>,
+    unread: Option<Unknown>,
+    administrator: Result<bool, Unknown>,
+}
+
+/// A principal, ready to be asked.
+#[derive(Clone, Copy)]
+pub struct Member<'e> {
+    principal: Principal<'e>,
+    prepared: &'e Prepared,
+    subject: &'e Subject,
+}
+
+/// What a question says of a condition key.
+#[derive(Clone, Copy, Debug)]
+pub enum RequestKey<'k> {
+    /// The request carries this value.
+    Is(&'k str),
+    /// The request does not carry the key.
+    Absent,
+    /// Nobody knows.
+    Unknown,
+    /// Nobody knows any key whose name starts so.
+    UnknownFamily,
+}
+
+/// How far a principal may do something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// Not at all.
+    None,
+    /// On conditions, with these keys.
+    On(Vec<String>),
+    /// Certainly.
+    Certain,
+}
+
+impl Leave {
+    /// Whether there is any.
+    pub fn is_some(&self) -> bool {
+        *self != Self::None
+    }
+}
+
+impl From<Decision> for Leave {
+    fn from(decision: Decision) -> Self {
+        match decision.verdict {
+            Verdict::Allowed => Self::Certain,
+            Verdict::Conditional => {
+                let mut keys: Vec<String> = decision.residual.iter().map(|atom| atom.key.to_lowercase().into_string()).collect();
+                keys.sort_unstable();
+                keys.dedup();
+                Self::On(keys)
+            }
+            Verdict::ImplicitlyDenied | Verdict::ExplicitlyDenied => Self::None,
+        }
+    }
+}
+
+impl Estate<'_> {
+    /// Every role and user that was read, but for those that AWS itself uses.
+    pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
+        let population = self.population.get_or_init(|| Population(self.principals().map(|principal| self.prepare(principal)).collect()));
+        self.principals().zip(&population.0).filter_map(|(principal, prepared)| {
+            let subject = prepared.subject.as_ref().filter(|subject| !subject.caller.is_service_linked())?;
+            Some(Member { principal, prepared, subject })
+        })
+    }
+
+    fn prepare(&self, principal: Principal<'_>) -> Prepared {
+        let (policies, unread) = principal.policies();
+        let mut context = Context::of_principal(&principal.facts());
+        context.set("aws:ResourceAccount", KeyState::known(principal.account().as_str()));
+        if let Some(organization) = &self.controls(principal.account()).organization {
+            context.set("aws:ResourceOrgID", KeyState::known(organization));
+        }
+        let administrator = match principal {
+            Principal::Role(role) => role.is_administrator(),
+            Principal::User(user) => user.is_administrator(),
+        };
+        let subject = Caller::parse(principal.arn()).map(|caller| Subject { caller, policies, context });
+        Prepared { subject, unread, administrator }
+    }
+
+    /// How far whoever is allowed everything in an account may do this there: what the organization leaves of it. Unknown
+    /// when the organization's policies were not read.
+    pub fn organization_leaves(&self, account: &AccountId, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Option<Leave> {
+        let controls = self.controls(account);
+        let policies = Policies {
+            scps: controls.scps.clone(),
+            caller_manages: controls.manages,
+            unread: vec![Layer::Identity],
+            ..Policies::default()
+        };
+        let caller = format!("arn:aws:iam::{account}:role/{UNNAMED_RESOURCE}");
+        let mut context = Context::open().with("aws:PrincipalAccount", KeyState::known(account.as_str()));
+        set(&mut context, keys);
+        let request = Request { context, ..Request::new(Caller::parse(&caller)?, action, resource) };
+        let leave = plimsoll_iam::evaluate(&request, &policies).ok().map(Leave::from)?;
+        (!controls.unread).then_some(leave)
+    }
+
+    /// Whether all policies of the organization over an account were read.
+    pub fn organization_read(&self, account: &AccountId) -> bool {
+        !self.controls(account).unread
+    }
+
+    /// How many of these principals may do this to each of these repositories of their account. The policies of the
+    /// repositories, which are known, have their say.
+    pub fn count_who_may(&self, members: &[Member<'_>], action: &str, repositories: &[Node<'_, Repository>]) -> Vec<usize> {
+        let subjects: Vec<Subject> = members.iter().map(|member| member.subject.clone()).collect();
+        let questions: Vec<Question> = repositories
+            .iter()
+            .map(|repository| {
+                let arn = repository.data().repository_arn.as_str();
+                let policy = repository.data().policy.known().ok().and_then(Option::as_ref);
+                // A policy that says nothing of the action would only cost time.
+                let says = policy.filter(|policy| {
+                    policy.statements().map_or(true, |statements| statements.iter().any(|statement| statement.covers_action(action)))
+                });
+                Question {
+                    resource_policy: says.map(|policy| parsed(arn, DocumentKind::Unaddressed, Some(policy))),
+                    rcps: self.controls(repository.account()).rcps.clone(),
+                    ..Question::new(action, arn)
+                }
+            })
+            .collect();
+        let answers = Bulk::new(&subjects).ask(&questions);
+        let may = |subject: usize, question: usize| answers.get(subject, question).is_some_and(Verdict::is_possible);
+        (0..questions.len()).map(|question| (0..subjects.len()).filter(|subject| may(*subject, question)).count()).collect()
+    }
+}
+
+fn set(context: &mut Context, keys: &[(&str, RequestKey<'_>)]) {
+    for (key, state) in keys {
+        match state {
+            RequestKey::Is(value) => context.set(key, KeyState::known(value)),
+            RequestKey::Absent => context.set(key, KeyState::Absent),
+            RequestKey::Unknown => context.set(key, KeyState::Unknown),
+            RequestKey::UnknownFamily => context.set_family(key, KeyState::Unknown),
+        }
+    }
+}
+
+impl<'e> Member<'e> {
+    /// The principal.
+    pub fn principal(self) -> Principal<'e> {
+        self.principal
+    }
+
+    /// Which of its policies was not read; what they grant is not known.
+    pub fn unread(self) -> Option<&'e Unknown> {
+        self.prepared.unread.as_ref()
+    }
+
+    /// Whether it administers its account (ADMIN of the catalogue).
+    pub fn is_administrator(self) -> Result<bool, &'e Unknown> {
+        self.prepared.administrator.as_ref().copied()
+    }
+
+    /// Whether any of its own policies grants an action, on whatever resource and condition.
+    pub fn is_granted(self, action: &str) -> bool {
+        self.granting(action).next().is_some()
+    }
+
+    /// Whether it has policies that belong to it or to its groups alone.
+    pub fn holds_own_policies(self) -> bool {
+        self.subject.policies.identity.iter().any(|policy| !policy.name.starts_with("arn:"))
+    }
+
+    /// The managed policies that bind it, by ARN, those of its groups included.
+    pub fn managed_policies(self) -> impl Iterator<Item = &'e str> {
+        self.subject.policies.identity.iter().map(|policy| policy.name.as_str()).filter(|name| name.starts_with("arn:"))
+    }
+
+    /// Those of its own policies that grant an action: managed ones by ARN, others by name.
+    pub fn granting(self, action: &str) -> impl Iterator<Item = &'e str> {
+        self.documents(action).map(|policy| policy.name.as_str())
+    }
+
+    fn documents(self, action: &str) -> impl Iterator<Item = &'e Attached> {
+        self.subject.policies.identity.iter().filter(move |policy| policy.document.as_ref().is_ok_and(|document| document.grants(action)))
+    }
+
+    /// How far it may do this to a resource of its account that has no policy of its own.
+    pub fn may(self, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
+        self.decide(self.subject.policies.clone(), action, resource, keys)
+    }
+
+    /// How far one of its policies alone would let it.
+    pub fn may_by(self, policy: &str, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
+        let identity = self.documents(action).filter(|document| document.name == policy).cloned().collect();
+        self.decide(Policies { identity, ..Policies::default() }, action, resource, keys)
+    }
+
+    /// How far it may do this with a key of its account.
+    pub fn may_with_key(
+        self,
+        action: &str,
+        key: Node<'_, plimsoll_model::aws::kms::Key>,
+        keys: &[(&str, RequestKey<'_>)],
+    ) -> Result<Leave, Unknown> {
+        let arn = key.data().key_id.as_str();
+        let policy = key.data().policy.known()?.as_ref();
+        let resource = policy.map(|policy| parsed(arn, DocumentKind::Resource, Some(policy)));
+        self.decide_on(resource, action, arn, keys)
+    }
+
+    fn decide_on(self, resource: Option<Attached>, action: &str, arn: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
+        let controls = self.estate().controls(self.principal.account());
+        let policies =
+            Policies { resource, rcps: controls.rcps.clone(), resource_manages: controls.manages, ..self.subject.policies.clone() };
+        self.decide(policies, action, arn, keys)
+    }
+
+    fn decide(self, policies: Policies, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
+        let mut context = self.subject.context.clone();
+        set(&mut context, keys);
+        let request = Request { context, ..Request::new(self.subject.caller.clone(), action, resource) };
+        let decision = plimsoll_iam::evaluate(&request, &policies).map_err(|error| malformed(self.principal.arn(), &error.to_string()))?;
+        Ok(decision.into())
+    }
+
+    /// The estate that it belongs to.
+    pub fn estate(self) -> &'e Estate<'e> {
+        match self.principal {
+            Principal::Role(role) => role.estate(),
+            Principal::User(user) => user.estate(),
+        }
+    }
+}

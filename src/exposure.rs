@@ -1,0 +1,204 @@
+//! `plimsoll exposure`: every workload with what reaches it from the internet, and where it can go itself.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use plimsoll_graph::{Estate, Node, WayIn, WaysIn};
+use plimsoll_model::aws::ec2::NetworkInterface;
+use plimsoll_model::aws::ecs::{Service, Task};
+use plimsoll_model::{Resource, ResourceRef};
+use plimsoll_net::{Egress, EgressKind, EgressWay};
+use serde::Serialize;
+
+use crate::arguments::{MatrixFormat, ResponsibilityOptions};
+use crate::check::open;
+use crate::failure::Failure;
+use crate::screen::Screen;
+use crate::simulate::unwritable;
+
+/// Version of the JSON document.
+const SCHEMA: u32 = 1;
+/// Lines about one workload that the table shows.
+const SHOWN: usize = 8;
+
+#[derive(Serialize)]
+struct Document<'e> {
+    schema: u32,
+    plimsoll: &'static str,
+    workloads: &'e [Workload],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Workload {
+    resource: ResourceRef,
+    /// Interfaces of it that are in the network now.
+    interfaces: usize,
+    /// What reaches it from the internet, equal ways of its tasks told once.
+    #[serde(flatten)]
+    ways_in: WaysIn,
+    /// Where it can go: the widest kind, and each way, equal ones of its tasks told once.
+    egress: Option<Out>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Out {
+    kind: EgressKind,
+    ways: Vec<EgressWay>,
+    interface_endpoints: Vec<String>,
+}
+
+pub(crate) fn run(options: &ResponsibilityOptions, screen: &Screen) -> Result<ExitCode, Failure> {
+    let inventory = open(&options.snapshot, screen)?;
+    let estate = Estate::new(&inventory);
+    let workloads = workloads(&estate);
+    let write = |out: &mut dyn Write| match options.format {
+        MatrixFormat::Json => json(&workloads, out),
+        MatrixFormat::Table => table(&workloads, out),
+    };
+    if let Some(path) = &options.output {
+        let written = plimsoll_model::create_private(path).map_err(anyhow::Error::from).and_then(|file| {
+            let mut out = BufWriter::new(file);
+            write(&mut out)?;
+            Ok(out.flush()?)
+        });
+        written
+            .with_context(|| path.display().to_string())
+            .map_err(|error| Failure::usage(error, "check the path, its permissions and the free space"))?;
+    } else {
+        let mut out = BufWriter::new(io::stdout().lock());
+        write(&mut out).and_then(|()| Ok(out.flush()?)).context("cannot write to stdout").map_err(unwritable)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Active services and the tasks that belong to none; what the internet reaches comes first.
+fn workloads(estate: &Estate<'_>) -> Vec<Workload> {
+    let services = estate.active_services().map(|service| {
+        let interfaces = Node::<'_, Service>::interfaces(service).unwrap_or_default();
+        workload(estate, service.reference(), service.ways_in(), &interfaces)
+    });
+    let alone = estate.running_tasks().filter(|task| task.service().is_none()).map(|task| {
+        let interfaces = Node::<'_, Task>::interfaces(task).unwrap_or_default();
+        workload(estate, task.reference(), task.ways_in(), &interfaces)
+    });
+    let mut all: Vec<Workload> = services.chain(alone).collect();
+    let rank = |workload: &Workload| match workload.ways_in.reachable {
+        Some(true) => 0,
+        None => 1,
+        Some(false) => 2,
+    };
+    all.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.resource.arn.cmp(&b.resource.arn)));
+    all
+}
+
+fn workload(estate: &Estate<'_>, resource: ResourceRef, mut ways_in: WaysIn, interfaces: &[Node<'_, NetworkInterface>]) -> Workload {
+    let mut distinct: BTreeMap<String, WayIn> = BTreeMap::new();
+    for way in ways_in.ways {
+        // The tasks of a service differ in their interface alone.
+        distinct.entry(way_words(&way)).or_insert(way);
+    }
+    ways_in.ways = distinct.into_values().collect();
+    ways_in.ways.sort_by_key(|way| !way.certain);
+    let out = interfaces.iter().filter_map(|interface| estate.network().egress(&interface.network_interface_id));
+    Workload { resource, interfaces: interfaces.len(), ways_in, egress: out.fold(None, |so_far, one| Some(joined(so_far, one))) }
+}
+
+/// Both together: the widest kind, and each way once.
+fn joined(so_far: Option<Out>, one: Egress) -> Out {
+    let Some(mut all) = so_far else {
+        return Out { kind: one.kind, ways: one.ways, interface_endpoints: one.interface_endpoints };
+    };
+    all.kind = all.kind.min(one.kind);
+    all.ways.extend(one.ways.into_iter().filter(|way| !all.ways.contains(way)).collect::<Vec<_>>());
+    all.interface_endpoints
+        .extend(one.interface_endpoints.into_iter().filter(|id| !all.interface_endpoints.contains(id)).collect::<Vec<_>>());
+    all
+}
+
+fn json(workloads: &[Workload], out: &mut dyn Write) -> anyhow::Result<()> {
+    let document = Document { schema: SCHEMA, plimsoll: env!("CARGO_PKG_VERSION"), workloads };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    Ok(out.write_all(b"\n")?)
+}
+
+fn table(workloads: &[Workload], out: &mut dyn Write) -> anyhow::Result<()> {
+    for workload in workloads {
+        let verdict = match workload.ways_in.reachable {
+            Some(true) => "REACHABLE from the internet",
+            None => "UNKNOWN",
+            Some(false) if workload.interfaces == 0 => "nothing of it runs",
+            Some(false) => "not reachable from the internet",
+        };
+        let ResourceRef { account, region, .. } = &workload.resource;
+        writeln!(out, "{}  {account} {region}: {verdict}", name(&workload.resource))?;
+        let ways = &workload.ways_in.ways;
+        for way in ways.iter().take(SHOWN) {
+            writeln!(out, "  in:  {}", way_words(way))?;
+        }
+        if ways.len() > SHOWN {
+            writeln!(out, "       and {} more ways", ways.len() - SHOWN)?;
+        }
+        for missing in workload.ways_in.missing.iter().take(SHOWN) {
+            writeln!(out, "       not known: {}", plimsoll_report::inline(missing))?;
+        }
+        if let Some(egress) = &workload.egress {
+            writeln!(out, "  out: {}", out_words(egress))?;
+        }
+    }
+    let count = |reachable: Option<bool>| workloads.iter().filter(|workload| workload.ways_in.reachable == reachable).count();
+    writeln!(
+        out,
+        "{} workloads: {} reachable from the internet, {} unknown, {} not",
+        workloads.len(),
+        count(Some(true)),
+        count(None),
+        count(Some(false))
+    )?;
+    Ok(())
+}
+
+/// `service shop/web`, `task shop/0123…`.
+fn name(resource: &ResourceRef) -> String {
+    let kind = if resource.kind == Service::TYPE { "service" } else { "task" };
+    let path = resource.arn.split_once(&format!(":{kind}/")).map_or(resource.name.as_str(), |(_, path)| path);
+    format!("{kind} {}", plimsoll_report::inline(path))
+}
+
+fn way_words(way: &WayIn) -> String {
+    let flows: Vec<String> = way
+        .flows
+        .iter()
+        .map(|flow| {
+            let ports = flow.port_words().join(",");
+            let ports = if flow.protocol.has_ports() || flow.protocol.is_icmp() { format!("/{ports}") } else { String::new() };
+            format!("{}{ports} from {}", flow.protocol, flow.peers)
+        })
+        .collect();
+    let through = way.balanced.as_ref().map_or_else(
+        || "straight".to_owned(),
+        |balanced| format!("through load balancer {}, to port {}", balanced.load_balancer, balanced.target_port),
+    );
+    let mut words = vec![format!("{} {through}", flows.join("; "))];
+    words.extend(way.conditions.iter().cloned());
+    words.extend((!way.now).then(|| "not at this moment".to_owned()));
+    words.extend((!way.certain).then(|| "not certain".to_owned()));
+    words.join(", ")
+}
+
+fn out_words(egress: &Out) -> String {
+    let kind = |kind: EgressKind| serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
+    let ways = egress.ways.iter().filter(|way| !way.through.is_empty()).map(|way| {
+        let addresses = if way.public_ips.is_empty() { String::new() } else { format!(" ({})", way.public_ips.join(", ")) };
+        format!("{}{addresses}", way.through)
+    });
+    let mut through: Vec<String> = ways.chain(egress.interface_endpoints.iter().cloned()).collect();
+    through.dedup();
+    let more = through.len().saturating_sub(SHOWN);
+    through.truncate(SHOWN);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    if through.is_empty() { kind(egress.kind) } else { format!("{} through {}{rest}", kind(egress.kind), through.join(", ")) }
+}
