@@ -6,6 +6,7 @@ mod context;
 mod engine;
 mod framework;
 mod fronts;
+mod grants;
 mod hosts;
 mod images;
 mod ingress;
@@ -20,8 +21,10 @@ mod policies;
 mod reading;
 mod registry;
 mod result;
+mod roles;
 #[cfg(test)]
 mod scope;
+mod vault;
 
 pub use check::{Area, ByLaunch, Check, Control, Remediation, Responsibility, cis_aws, cis_docker, cis_eks, fsbp, nist, pci};
 pub use engine::{Evaluation, Options, Outcome, OutcomeState, Selection, SelectionError, evaluate};

@@ -212,6 +212,14 @@ mod guardduty_ecs_coverage_gap;
 mod guardduty_ecs_runtime_monitoring_off;
 #[path = "runtime/guardduty_eks_protection_off.rs"]
 mod guardduty_eks_protection_off;
+#[path = "identity/iam_task_role_admin.rs"]
+mod iam_task_role_admin;
+#[path = "data_secrets/iam_task_role_kms_decrypt_wide.rs"]
+mod iam_task_role_kms_decrypt_wide;
+#[path = "identity/iam_task_role_privilege_escalation.rs"]
+mod iam_task_role_privilege_escalation;
+#[path = "data_secrets/iam_task_role_secret_access_wide.rs"]
+mod iam_task_role_secret_access_wide;
 #[path = "identity/iam_task_role_shared_across_services.rs"]
 mod iam_task_role_shared_across_services;
 #[path = "identity/iam_task_role_trust_no_source_condition.rs"]
@@ -366,6 +374,10 @@ pub const CHECKS: &[&Check] = &[
     &guardduty_ecs_coverage_gap::CHECK,
     &guardduty_ecs_runtime_monitoring_off::CHECK,
     &guardduty_eks_protection_off::CHECK,
+    &iam_task_role_admin::CHECK,
+    &iam_task_role_kms_decrypt_wide::CHECK,
+    &iam_task_role_privilege_escalation::CHECK,
+    &iam_task_role_secret_access_wide::CHECK,
     &iam_task_role_shared_across_services::CHECK,
     &iam_task_role_trust_no_source_condition::CHECK,
     &iam_task_role_trust_too_wide::CHECK,

@@ -80,7 +80,8 @@ impl<'e> Principal<'e> {
         }
     }
 
-    pub(crate) fn estate(self) -> &'e Estate<'e> {
+    /// The estate that it belongs to.
+    pub fn estate(self) -> &'e Estate<'e> {
         match self {
             Self::Role(role) => role.estate,
             Self::User(user) => user.estate,
