@@ -6,6 +6,7 @@ mod context;
 mod engine;
 mod framework;
 mod fronts;
+mod grants;
 mod hosts;
 mod images;
 mod ingress;
@@ -22,8 +23,10 @@ mod private_paths;
 mod reading;
 mod registry;
 mod result;
+mod roles;
 #[cfg(test)]
 mod scope;
+mod vault;
 
 pub use check::{Area, ByLaunch, Check, Control, Remediation, Responsibility, cis_aws, cis_docker, cis_eks, fsbp, nist, pci};
 pub use engine::{Evaluation, Options, Outcome, OutcomeState, Selection, SelectionError, evaluate};
