@@ -201,13 +201,13 @@ impl<'e> Member<'e> {
 
     /// How far it may do this to a resource of its account that has no policy of its own.
     pub fn may(self, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
-        self.decide(self.subject.policies.clone(), action, resource, keys)
+        self.decide(&self.subject.policies, action, resource, keys)
     }
 
     /// How far one of its policies alone would let it.
     pub fn may_by(self, policy: &str, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
         let identity = self.documents(action).filter(|document| document.name == policy).cloned().collect();
-        self.decide(Policies { identity, ..Policies::default() }, action, resource, keys)
+        self.decide(&Policies { identity, ..Policies::default() }, action, resource, keys)
     }
 
     /// How far it may do this with a key of its account.
@@ -227,14 +227,14 @@ impl<'e> Member<'e> {
         let controls = self.estate().controls(self.principal.account());
         let policies =
             Policies { resource, rcps: controls.rcps.clone(), resource_manages: controls.manages, ..self.subject.policies.clone() };
-        self.decide(policies, action, arn, keys)
+        self.decide(&policies, action, arn, keys)
     }
 
-    fn decide(self, policies: Policies, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
+    fn decide(self, policies: &Policies, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
         let mut context = self.subject.context.clone();
         set(&mut context, keys);
         let request = Request { context, ..Request::new(self.subject.caller.clone(), action, resource) };
-        let decision = plimsoll_iam::evaluate(&request, &policies).map_err(|error| malformed(self.principal.arn(), &error.to_string()))?;
+        let decision = plimsoll_iam::evaluate(&request, policies).map_err(|error| malformed(self.principal.arn(), &error.to_string()))?;
         Ok(decision.into())
     }
 

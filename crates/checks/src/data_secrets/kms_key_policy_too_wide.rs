@@ -278,7 +278,7 @@ mod tests {
         assert_eq!((found[0].severity, found[0].confidence), (Severity::High, Confidence::Certain));
         assert_eq!(found[0].message, "with key k1 account 222222222222 may kms:Decrypt");
         let everyone = allow(&json!("*"), &json!("kms:*"), &json!({}));
-        assert_eq!(outcome(&CHECK, key(&[everyone.clone()])), Fail(Severity::High));
+        assert_eq!(outcome(&CHECK, key(std::slice::from_ref(&everyone))), Fail(Severity::High));
         let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*",
             "Condition": {"StringNotEquals": {"kms:CallerAccount": ACCOUNT}}});
         assert_eq!(outcome(&CHECK, key(&[everyone, deny])), Pass);
