@@ -53,7 +53,7 @@ pub use opening::Opening;
 pub use organization::Standing;
 pub use outsider::{Admitted, Outside, Outsider, UNNAMED_RESOURCE};
 pub use permission::{NoPrincipal, Principal};
-pub use population::{Leave, Member, RequestKey};
+pub use population::{KeyPolicy, Leave, Member, RequestKey, WithKey};
 pub use reach::NoEndpoint;
 pub use service_account::{IssuerTrust, ServiceAccount, Subject, Subjects};
 pub use storage::bucket_of;
