@@ -212,6 +212,10 @@ mod guardduty_ecs_coverage_gap;
 mod guardduty_ecs_runtime_monitoring_off;
 #[path = "runtime/guardduty_eks_protection_off.rs"]
 mod guardduty_eks_protection_off;
+#[path = "identity/iam_container_instance_role_overbroad.rs"]
+mod iam_container_instance_role_overbroad;
+#[path = "identity/iam_execution_role_overbroad.rs"]
+mod iam_execution_role_overbroad;
 #[path = "identity/iam_task_role_admin.rs"]
 mod iam_task_role_admin;
 #[path = "data_secrets/iam_task_role_kms_decrypt_wide.rs"]
@@ -374,6 +378,8 @@ pub const CHECKS: &[&Check] = &[
     &guardduty_ecs_coverage_gap::CHECK,
     &guardduty_ecs_runtime_monitoring_off::CHECK,
     &guardduty_eks_protection_off::CHECK,
+    &iam_container_instance_role_overbroad::CHECK,
+    &iam_execution_role_overbroad::CHECK,
     &iam_task_role_admin::CHECK,
     &iam_task_role_kms_decrypt_wide::CHECK,
     &iam_task_role_privilege_escalation::CHECK,
