@@ -186,6 +186,8 @@ mod eks_cluster_version_unsupported;
 mod eks_irsa_trust_too_wide;
 #[path = "network/eks_network_policy_engine_missing.rs"]
 mod eks_network_policy_engine_missing;
+#[path = "identity/eks_node_role_overbroad.rs"]
+mod eks_node_role_overbroad;
 #[path = "host_patching/eks_nodegroup_outdated.rs"]
 mod eks_nodegroup_outdated;
 #[path = "network/eks_nodegroup_ssh_open.rs"]
@@ -216,6 +218,8 @@ mod guardduty_eks_protection_off;
 mod iam_container_instance_role_overbroad;
 #[path = "identity/iam_execution_role_overbroad.rs"]
 mod iam_execution_role_overbroad;
+#[path = "image/iam_runtime_role_can_push_images.rs"]
+mod iam_runtime_role_can_push_images;
 #[path = "identity/iam_task_role_admin.rs"]
 mod iam_task_role_admin;
 #[path = "data_secrets/iam_task_role_kms_decrypt_wide.rs"]
@@ -365,6 +369,7 @@ pub const CHECKS: &[&Check] = &[
     &eks_cluster_version_unsupported::CHECK,
     &eks_irsa_trust_too_wide::CHECK,
     &eks_network_policy_engine_missing::CHECK,
+    &eks_node_role_overbroad::CHECK,
     &eks_nodegroup_outdated::CHECK,
     &eks_nodegroup_ssh_open::CHECK,
     &eks_service_account_role_privileged::CHECK,
@@ -380,6 +385,7 @@ pub const CHECKS: &[&Check] = &[
     &guardduty_eks_protection_off::CHECK,
     &iam_container_instance_role_overbroad::CHECK,
     &iam_execution_role_overbroad::CHECK,
+    &iam_runtime_role_can_push_images::CHECK,
     &iam_task_role_admin::CHECK,
     &iam_task_role_kms_decrypt_wide::CHECK,
     &iam_task_role_privilege_escalation::CHECK,

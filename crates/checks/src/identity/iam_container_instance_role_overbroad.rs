@@ -41,7 +41,8 @@ pub(crate) const CHECK: Check = Check {
                  ecs:UpdateContainerInstancesState, ecs:StartTask or ecs:SubmitTaskStateChange on clusters other than its \
                  own (no ecs:cluster condition). The last alone is medium: AmazonEC2ContainerServiceforEC2Role grants it \
                  on \"*\", which lets one stolen host drain others.",
-    why: "Whoever breaks out of a container, or reaches the metadata service from one, has the role of the host: what it grants beyond the agent's needs is granted to every task on it.",
+    why: "Whoever breaks out of a container, or reaches the metadata service from one, has the role of the host: what it \
+          grants beyond the agent's needs is granted to every task on it.",
     remediation: Remediation {
         text: "Reduce to the agent baseline with an ecs:cluster condition; move application rights to task roles.",
         cli: "aws iam put-role-policy --role-name ROLE --policy-name POLICY --policy-document file://scoped.json",

@@ -54,7 +54,8 @@ pub(crate) const CHECK: Check = Check {
                  on their keys; s3:GetObject and GetBucketLocation on environment files; acm-pca and secretsmanager \
                  actions of Service Connect TLS. High when GetSecretValue, GetParameters or Decrypt have Resource \"*\", \
                  or the role is ADMIN or CAN-ESCALATE (critical).",
-    why: "The role is for the agent that starts tasks, but whoever may register a task definition or reaches the agent has it too: with more than the task's own images, logs and secrets it leads into other services.",
+    why: "The role is for the agent that starts tasks, but whoever may register a task definition or reaches the agent has \
+          it too: with more than the task's own images, logs and secrets it leads into other services.",
     remediation: Remediation {
         text: "Use AmazonECSTaskExecutionRolePolicy plus one inline statement with the exact secret and key ARNs.",
         cli: "aws iam put-role-policy --role-name ROLE --policy-name POLICY --policy-document file://scoped.json",
