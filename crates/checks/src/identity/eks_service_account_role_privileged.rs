@@ -211,9 +211,9 @@ fn evidence(role: Node<'_, Role>, accounts: &[ServiceAccount<'_>], power: Option
 #[cfg(test)]
 mod tests {
     use plimsoll_fixture::{Fixture, fixture, gap, policy, role_arn, trust};
-    use plimsoll_model::Severity;
     use plimsoll_model::aws::eks::{Cluster, Identity, Oidc, PodIdentityAssociation};
     use plimsoll_model::aws::iam::{AttachedPolicy, Role};
+    use plimsoll_model::{Confidence, Severity};
     use serde_json::json;
 
     use super::CHECK;
@@ -261,7 +261,8 @@ mod tests {
     fn fails_for_an_administrator() {
         let found = findings(&CHECK, bound().each(administrator));
         assert_eq!((found.len(), found[0].severity), (1, Severity::High));
-        assert_eq!(found[0].message, "role web of service account k/shop/api administers its account");
+        let message = "role web of service account k/shop/api administers its account (SCPs were not read)";
+        assert_eq!((found[0].message.as_str(), found[0].confidence), (message, Confidence::Possible));
         let by_target = cluster().resource(PodIdentityAssociation {
             role_arn: role_arn("first"),
             target_role_arn: Some(role_arn("web")),
