@@ -303,15 +303,11 @@ fn the_documented_file_holds() {
 const WAITING: &[&str] = &[
     "cluster_admin_subjects",
     "epss_score",
-    "escalation_steps",
     "exposed_image_days",
     "opaque_secrets",
-    "pipeline_role_tags",
     "push_principals",
     "reachable_secrets",
     "require_private_endpoints",
-    "role_secrets",
-    "role_secrets_factor",
 ];
 
 #[test]
