@@ -51,7 +51,7 @@ fn beyond(principal: Principal<'_>, granted: &Granted, is_needed: &dyn Fn(&Grant
     let mut doubts: Vec<Doubt> = Vec::new();
     let examples = granted.examples(principal.account().as_str());
     for action in &granted.actions {
-        let extra: Vec<&str> = action.names.iter().map(|name| name.as_str()).filter(|name| !is_needed(granted, name)).collect();
+        let extra: Vec<&str> = action.names.iter().map(AsRef::<str>::as_ref).filter(|name| !is_needed(granted, name)).collect();
         if extra.is_empty() {
             continue;
         }

@@ -54,7 +54,7 @@ pub(crate) const CHECK: Check = Check {
         text: "Name the key ARN and add a kms:ViaService condition.",
         cli: "aws iam put-role-policy --role-name ROLE --policy-name POLICY --policy-document file://scoped.json",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 /// Keys that are named in evidence.

@@ -47,7 +47,7 @@ pub(crate) const CHECK: Check = Check {
         text: "List the ARNs or a tag condition of this service only.",
         cli: "aws iam put-role-policy --role-name ROLE --policy-name POLICY --policy-document file://scoped.json",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 /// Secrets that are named in evidence.

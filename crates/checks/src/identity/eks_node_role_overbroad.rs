@@ -132,13 +132,13 @@ fn judge(one: &NodeRole<'_>) -> Judgement {
     if let Ok(Some(administrator)) = administrator(principal) {
         let by = administrator.grant.as_ref().map_or(String::new(), |grant| format!(" by {}", grant.by()));
         let statements: Vec<Value> = administrator.grant.iter().map(Grant::evidence).collect();
-        let failure = fail(format!("{who} administers account {}{by}", one.role.account()), evidence(one, statements));
+        let failure = fail(format!("{who} administers account {}{by}", one.role.account()), evidence(one, &statements));
         return administrator.doubt.mark(failure.severity(Severity::Critical)).verdict();
     }
     let excess = excess(principal, &is_needed);
     let statements: Vec<Value> = excess.iter().take(SHOWN).map(Excess::evidence).collect();
     if let Ok(Some(way)) = escalating(principal) {
-        let mut evidence = evidence(one, statements);
+        let mut evidence = evidence(one, &statements);
         if let Value::Object(evidence) = &mut evidence {
             evidence.insert("escalation".to_owned(), way.evidence());
         }
@@ -147,7 +147,7 @@ fn judge(one: &NodeRole<'_>) -> Judgement {
     }
     if !excess.is_empty() {
         let message = format!("{who} may call {}, which nodes do not need", listed(&actions(&excess)));
-        return common_doubt(&excess).mark(fail(message, evidence(one, statements))).verdict();
+        return common_doubt(&excess).mark(fail(message, evidence(one, &statements))).verdict();
     }
     if let Some(unknown) = principal.unread() {
         return Err(unknown);
@@ -158,7 +158,7 @@ fn judge(one: &NodeRole<'_>) -> Judgement {
         Some(cluster) => {
             let message = format!("{who} has {CNI}, while the VPC CNI of cluster {} has a role of its own", cluster.name());
             let doubt = Doubt::of_principal(principal);
-            doubt.mark(fail(message, evidence(one, vec![json!({"policy": policy})])).severity(Severity::Low)).verdict()
+            doubt.mark(fail(message, evidence(one, &[json!({"policy": policy})])).severity(Severity::Low)).verdict()
         }
         None => Ok(Verdict::Pass),
     }
@@ -196,7 +196,7 @@ fn told(arn: &str) -> &str {
     }
 }
 
-fn evidence(one: &NodeRole<'_>, statements: Vec<Value>) -> Value {
+fn evidence(one: &NodeRole<'_>, statements: &[Value]) -> Value {
     json!({
         "role": one.role.data().arn,
         "PermissionsBoundary": boundary(one.role),

@@ -54,7 +54,7 @@ const SHOWN: usize = 20;
 
 /// Why a role is too much for a pod.
 enum Power<'e> {
-    Administrator(Administrator),
+    Administrator(Box<Administrator>),
     Escalating(Escalating<'e>),
 }
 
@@ -62,7 +62,7 @@ enum Power<'e> {
 fn power(role: Node<'_, Role>) -> Result<Option<Power<'_>>, Unknown> {
     let principal = Principal::Role(role);
     if let Some(administrator) = administrator(principal)? {
-        return Ok(Some(Power::Administrator(administrator)));
+        return Ok(Some(Power::Administrator(Box::new(administrator))));
     }
     Ok(escalating(principal)?.map(Power::Escalating))
 }
@@ -218,6 +218,7 @@ mod tests {
 
     use super::CHECK;
     use crate::outcome::{Fail, NotApplicable, Pass, Unknown, findings, outcome};
+    use crate::roles::tests::{alone, grants};
 
     const ISSUER: &str = "oidc.eks.us-east-1.amazonaws.com/id/A1";
 
@@ -259,10 +260,9 @@ mod tests {
 
     #[test]
     fn fails_for_an_administrator() {
-        let found = findings(&CHECK, bound().each(administrator));
-        assert_eq!((found.len(), found[0].severity), (1, Severity::High));
-        let message = "role web of service account k/shop/api administers its account (SCPs were not read)";
-        assert_eq!((found[0].message.as_str(), found[0].confidence), (message, Confidence::Possible));
+        let found = findings(&CHECK, alone(bound()).each(administrator));
+        assert_eq!((found.len(), found[0].severity, found[0].confidence), (1, Severity::High, Confidence::Certain));
+        assert_eq!(found[0].message, "role web of service account k/shop/api administers its account");
         let by_target = cluster().resource(PodIdentityAssociation {
             role_arn: role_arn("first"),
             target_role_arn: Some(role_arn("web")),
@@ -272,6 +272,18 @@ mod tests {
         for subject in ["system:serviceaccount:shop:api", "system:serviceaccount:*:*"] {
             assert_eq!(outcome(&CHECK, trusting(subject).each(administrator)), Fail(Severity::High), "{subject}");
         }
+    }
+
+    #[test]
+    fn fails_for_who_becomes_an_administrator() {
+        let statement = json!({"Effect": "Allow", "Action": "iam:PutRolePolicy", "Resource": "*"});
+        let found = findings(&CHECK, alone(bound()).each(grants("web", statement.clone())));
+        assert_eq!((found.len(), found[0].severity, found[0].confidence), (1, Severity::High, Confidence::Certain));
+        assert_eq!(found[0].message, "role web of service account k/shop/api becomes an administrator in one step (iam:PutRolePolicy)");
+        let arns: Vec<&str> = found[0].path.iter().map(|step| step.arn.as_str()).collect();
+        assert_eq!(arns.last(), Some(&role_arn("web").as_str()));
+        let unread = findings(&CHECK, bound().each(grants("web", statement)));
+        assert_eq!(unread[0].confidence, Confidence::Possible);
     }
 
     #[test]

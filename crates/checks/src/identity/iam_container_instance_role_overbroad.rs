@@ -47,7 +47,7 @@ pub(crate) const CHECK: Check = Check {
         text: "Reduce to the agent baseline with an ecs:cluster condition; move application rights to task roles.",
         cli: "aws iam put-role-policy --role-name ROLE --policy-name POLICY --policy-document file://scoped.json",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 /// What the agent may do to any cluster unless a condition names its own.
@@ -109,7 +109,7 @@ fn judge(one: &HostRole<'_>, answers: &Answers) -> Judgement {
         return principal.unread().map_or(Ok(Verdict::Pass), Err);
     }
     let least = if grants.is_empty() { Doubt::common(clusters.iter()) } else { Doubt::common(grants.iter()) };
-    let doubt = if grave && grants.is_empty() { way.as_ref().map(Escalating::doubt).unwrap_or(least) } else { least };
+    let doubt = if grave && grants.is_empty() { way.as_ref().map_or(least, Escalating::doubt) } else { least };
     let statements: Vec<Grant> = grants.into_iter().chain(clusters).collect();
     let mut steps = path(one);
     if let Some(way) = &way {
@@ -125,10 +125,10 @@ fn judge(one: &HostRole<'_>, answers: &Answers) -> Judgement {
 fn powers(principal: Principal<'_>, answers: &Answers) -> (Vec<String>, Vec<Grant>) {
     let any: Vec<Grant> = answers.any.grants(principal, |_| true).into_iter().filter(|grant| !grant.is_only_of_aws(&MANAGED)).collect();
     let of = |service: &str| any.iter().any(|grant| grant.action.starts_with(service));
-    let named = answers.vault.grants_where(principal, |question| {
+    let single = answers.vault.grants_where(principal, |question| {
         question.action.starts_with("secretsmanager:") && !of("secretsmanager:") || question.action.starts_with("ssm:") && !of("ssm:")
     });
-    let named: Vec<Grant> = named.into_iter().filter(|grant| !grant.is_only_of_aws(&MANAGED)).collect();
+    let single: Vec<Grant> = single.into_iter().filter(|grant| !grant.is_only_of_aws(&MANAGED)).collect();
     let mut powers: Vec<String> = Vec::new();
     for (service, what) in [
         ("secretsmanager:", "may read every secret"),
@@ -140,12 +140,12 @@ fn powers(principal: Principal<'_>, answers: &Answers) -> (Vec<String>, Vec<Gran
             powers.push(what.to_owned());
         }
     }
-    let names: BTreeSet<&str> = named.iter().map(|grant| crate::vault::name(&grant.resource)).collect();
+    let names: BTreeSet<&str> = single.iter().map(|grant| crate::vault::name(&grant.resource)).collect();
     if !names.is_empty() {
         let names: Vec<&str> = names.into_iter().collect();
         powers.push(format!("may read {}", counted("secret", &names)));
     }
-    (powers, any.into_iter().chain(named).collect())
+    (powers, any.into_iter().chain(single).collect())
 }
 
 fn hosts(one: &HostRole<'_>) -> String {
@@ -229,7 +229,9 @@ mod tests {
 
     fn managed(account: Fixture, name: &str, statement: Value) -> Fixture {
         let policy_arn = format!("arn:aws:iam::aws:policy/{name}");
-        let document = policy(json!({"Version": "2012-10-17", "Statement": statement}));
+        let mut document = json!({"Version": "2012-10-17"});
+        document["Statement"] = statement;
+        let document = policy(document);
         let attached = policy_arn.clone();
         account
             .global_resource(Policy {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_graph::{Estate, Node, Principal};
+use plimsoll_graph::{Estate, Node};
 use plimsoll_iam::{Granted, Question};
 use plimsoll_model::aws::ecs::TaskDefinition;
 use plimsoll_model::aws::kms::Key;
@@ -60,7 +60,7 @@ pub(crate) const CHECK: Check = Check {
         text: "Use AmazonECSTaskExecutionRolePolicy plus one inline statement with the exact secret and key ARNs.",
         cli: "aws iam put-role-policy --role-name ROLE --policy-name POLICY --policy-document file://scoped.json",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 /// Actions that starting any task takes, on whatever resource.

@@ -59,7 +59,7 @@ pub(crate) const CHECK: Check = Check {
         text: "Give runtime roles pull rights only (AmazonEC2ContainerRegistryPullOnly).",
         cli: "aws iam put-role-policy --role-name ROLE --policy-name POLICY --policy-document file://scoped.json",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 /// A push takes all of these.
@@ -121,10 +121,12 @@ impl<'e> InUse<'e> {
         };
         for image in estate.running_images() {
             let Some(repository) = image.repository().found() else { continue };
-            let services = image.running_services();
-            services.iter().for_each(|service| add(repository, service.data().service_arn.as_str()));
-            let alone = image.running_tasks().filter(|task| task.service().is_none());
-            alone.for_each(|task| add(repository, task.data().task_arn.as_str()));
+            for service in image.running_services() {
+                add(repository, service.data().service_arn.as_str());
+            }
+            for task in image.running_tasks().filter(|task| task.service().is_none()) {
+                add(repository, task.data().task_arn.as_str());
+            }
         }
         let mut known: FxHashMap<(&AccountId, &str, &str), Option<Node<'e, Repository>>> = FxHashMap::default();
         for service in estate.active_services() {
@@ -201,15 +203,15 @@ fn judge(role: Node<'_, Role>, uses: &[&str], in_use: &InUse<'_>, holdings: &Hol
     let mut more = 0;
     let mut open: Option<Unknown> = None;
     for at in candidates {
-        let Some(used) = in_use.repositories.get(at) else { continue };
+        let Some(one) = in_use.repositories.get(at) else { continue };
         // Those whose tags can move come first: the rest changes nothing.
         if found.len() >= SHOWN {
             more += 1;
             continue;
         }
-        match power(principal, used.repository) {
+        match power(principal, one.repository) {
             Ok(grants) if grants.is_empty() => {}
-            Ok(grants) => found.push((used, grants)),
+            Ok(grants) => found.push((one, grants)),
             Err(unknown) => open = Some(unknown),
         }
     }
@@ -217,7 +219,7 @@ fn judge(role: Node<'_, Role>, uses: &[&str], in_use: &InUse<'_>, holdings: &Hol
         let open = open.or_else(|| principal.unread()).or_else(|| in_use.unread.get(role.account()).cloned());
         return open.map_or(Ok(Verdict::Pass), Err);
     };
-    let names: Vec<&str> = found.iter().map(|(used, _)| used.repository.name()).collect();
+    let names: Vec<&str> = found.iter().map(|(one, _)| one.repository.name()).collect();
     let does = if grants.iter().any(|grant| grant.action == DELETE) && grants.len() == 1 { "delete images of" } else { "push images to" };
     let by = grants.first().map(Grant::by).unwrap_or_default();
     let more = if more == 0 { String::new() } else { format!(" and perhaps {more} more") };
