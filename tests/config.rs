@@ -326,6 +326,7 @@ fn every_threshold_is_read_by_a_check_or_waits_for_its_check() {
         ("non_production_tags", "is_non_production("),
         ("trusted_accounts", "trusts_account("),
         ("pipeline_roles", "is_pipeline_role("),
+        ("pipeline_role_tags", "is_pipeline_role("),
     ];
     let is_word_end = |c: Option<char>| !c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     let reads = |name: &str| {
