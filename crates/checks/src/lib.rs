@@ -4,6 +4,7 @@ mod admission;
 mod check;
 mod context;
 mod engine;
+mod escape;
 mod framework;
 mod fronts;
 mod hosts;
