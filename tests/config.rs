@@ -306,8 +306,6 @@ const WAITING: &[&str] = &[
     "escalation_steps",
     "exposed_image_days",
     "opaque_secrets",
-    "pipeline_role_tags",
-    "push_principals",
     "reachable_secrets",
     "role_secrets",
     "role_secrets_factor",
@@ -337,7 +335,6 @@ fn every_threshold_is_read_by_a_check_or_waits_for_its_check() {
         ("non_production_tags", "is_non_production("),
         ("trusted_accounts", "trusts_account("),
         ("pipeline_roles", "is_pipeline_role("),
-        ("pipeline_role_tags", "is_pipeline_role("),
     ];
     let is_word_end = |c: Option<char>| !c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     let reads = |name: &str| {

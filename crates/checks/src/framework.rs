@@ -162,6 +162,7 @@ const CIS_DOCKER: &[(&str, &str)] = &[
 
 const CIS_EKS: &[(&str, &str)] = &[
     ("5.1.1", "Images are scanned for vulnerabilities"),
+    ("5.1.2", "Access of users to Amazon ECR is minimized"),
     ("5.1.4", "Only approved registries are used"),
     ("2.1.1", "Audit logs are on"),
     ("3.1.1", "Files of the kubelet on nodes have restrictive permissions"),
@@ -241,6 +242,7 @@ const PCI_DSS: &[(&str, &str)] = &[
     ("3.6.1", "Keys that protect stored account data are protected against disclosure and misuse"),
     ("3.7.4", "Keys are changed at the end of their cryptoperiod"),
     ("3.7.5", "Keys are retired, replaced or destroyed when they are weakened or no longer needed"),
+    ("3.7.6", "Keys in clear text that people handle are managed with split knowledge and dual control"),
     ("4.2.1", "Strong cryptography protects account numbers over open, public networks"),
     ("6.3.1", "Vulnerabilities are identified and managed"),
     ("6.3.3", "Security patches are installed in time"),

@@ -7,6 +7,7 @@ mod engine;
 mod escape;
 mod framework;
 mod fronts;
+mod grants;
 mod hosts;
 mod images;
 mod ingress;
@@ -23,8 +24,10 @@ mod private_paths;
 mod reading;
 mod registry;
 mod result;
+mod roles;
 #[cfg(test)]
 mod scope;
+mod vault;
 
 pub use check::{Area, ByLaunch, Check, Control, Remediation, Responsibility, cis_aws, cis_docker, cis_eks, fsbp, nist, pci};
 pub use engine::{Evaluation, Options, Outcome, OutcomeState, Selection, SelectionError, evaluate};

@@ -228,6 +228,14 @@ mod iam_fargate_cmk_not_enforced;
 mod iam_principal_can_exec_into_privileged_task;
 #[path = "identity/iam_principal_can_pass_role_to_ecs.rs"]
 mod iam_principal_can_pass_role_to_ecs;
+#[path = "identity/iam_task_role_admin.rs"]
+mod iam_task_role_admin;
+#[path = "data_secrets/iam_task_role_kms_decrypt_wide.rs"]
+mod iam_task_role_kms_decrypt_wide;
+#[path = "identity/iam_task_role_privilege_escalation.rs"]
+mod iam_task_role_privilege_escalation;
+#[path = "data_secrets/iam_task_role_secret_access_wide.rs"]
+mod iam_task_role_secret_access_wide;
 #[path = "identity/iam_task_role_shared_across_services.rs"]
 mod iam_task_role_shared_across_services;
 #[path = "identity/iam_task_role_trust_no_source_condition.rs"]
@@ -404,6 +412,10 @@ pub const CHECKS: &[&Check] = &[
     &iam_fargate_cmk_not_enforced::CHECK,
     &iam_principal_can_exec_into_privileged_task::CHECK,
     &iam_principal_can_pass_role_to_ecs::CHECK,
+    &iam_task_role_admin::CHECK,
+    &iam_task_role_kms_decrypt_wide::CHECK,
+    &iam_task_role_privilege_escalation::CHECK,
+    &iam_task_role_secret_access_wide::CHECK,
     &iam_task_role_shared_across_services::CHECK,
     &iam_task_role_trust_no_source_condition::CHECK,
     &iam_task_role_trust_too_wide::CHECK,

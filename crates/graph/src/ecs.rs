@@ -584,6 +584,12 @@ impl<'e> Node<'e, Task> {
         let reference = self.data().overrides.as_ref()?.task_role_arn.as_deref()?;
         Some(self.estate.role(self.account(), reference))
     }
+
+    /// The execution role that it was started with instead of its definition's.
+    pub fn execution_role_override(self) -> Option<Link<'e, Role>> {
+        let reference = self.data().overrides.as_ref()?.execution_role_arn.as_deref()?;
+        Some(self.estate.role(self.account(), reference))
+    }
 }
 
 impl<'e> Node<'e, TaskDefinition> {

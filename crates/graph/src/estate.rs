@@ -139,6 +139,7 @@ pub(crate) struct Relations {
     pub(crate) group_services: Relation,
     pub(crate) instance_volumes: Relation,
     pub(crate) role_definitions: Relation,
+    pub(crate) role_names: FxHashMap<AccountId, FxHashMap<String, u32>>,
     pub(crate) registries: FxHashMap<(AccountId, Region), u32>,
     pub(crate) key_references: FxHashMap<(AccountId, Region, String), u32>,
     pub(crate) protection: crate::protection::Index,

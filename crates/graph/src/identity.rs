@@ -2,8 +2,9 @@
 
 use plimsoll_model::aws::ec2::Instance;
 use plimsoll_model::aws::ecs::TaskDefinition;
-use plimsoll_model::aws::iam::{InstanceProfile, Role, User};
+use plimsoll_model::aws::iam::{AttachedPermissionsBoundary, InstanceProfile, Role, User};
 use plimsoll_model::{AccountId, Region};
+use rustc_hash::FxHashMap;
 
 use crate::permission::Principal;
 use crate::relation::Relation;
@@ -17,7 +18,8 @@ impl Estate<'_> {
             return self.link(account, &region, reference);
         }
         let name = reference.rsplit('/').next().unwrap_or(reference);
-        match self.all::<Role>().find(|role| role.account() == account && role.role_name == name) {
+        let position = self.relations.role_names.get(account).and_then(|names| names.get(name));
+        match position.and_then(|&position| self.at(position)) {
             Some(role) => Link::Found(role),
             None => Link::Missing(self.missing::<Role>(account, &region, reference)),
         }
@@ -30,6 +32,11 @@ impl Estate<'_> {
 }
 
 pub(crate) fn relate(estate: &mut Estate<'_>) {
+    let mut names: FxHashMap<AccountId, FxHashMap<String, u32>> = FxHashMap::default();
+    for role in estate.all::<Role>() {
+        names.entry(role.account().clone()).or_default().entry(role.data().role_name.clone()).or_insert(role.index);
+    }
+    estate.relations.role_names = names;
     let mut pairs = Vec::new();
     for definition in estate.all::<TaskDefinition>() {
         if let Some(Link::Found(role)) = definition.task_role() {
@@ -47,16 +54,27 @@ impl<'e> Node<'e, Role> {
 }
 
 impl Node<'_, Role> {
-    /// Whether it administers the account, certainly or on conditions (ADMIN of the catalogue).
+    /// Whether it administers the account, certainly or on conditions (ADMIN of the catalogue). A permissions boundary that
+    /// was not read may leave nothing of that.
     pub fn is_administrator(self) -> Result<bool, Unknown> {
-        Ok(Principal::Role(self).administers()?.is_some())
+        let boundary = self.data().permissions_boundary.as_ref();
+        administers(Principal::Role(self), boundary)
     }
 }
 
 impl Node<'_, User> {
     /// Whether it administers the account, by its own policies or those of its groups.
     pub fn is_administrator(self) -> Result<bool, Unknown> {
-        Ok(Principal::User(self).administers()?.is_some())
+        let boundary = self.data().permissions_boundary.as_ref();
+        administers(Principal::User(self), boundary)
+    }
+}
+
+fn administers(principal: Principal<'_>, boundary: Option<&AttachedPermissionsBoundary>) -> Result<bool, Unknown> {
+    let administers = principal.administers()?.is_some();
+    match boundary.and_then(|boundary| boundary.permissions_boundary_arn.as_deref()) {
+        Some(arn) if administers => principal.estate().managed_policy(principal.account(), arn).map(|_| true),
+        _ => Ok(administers),
     }
 }
 

@@ -6,17 +6,20 @@
 //! what they put into a request) is as the policy wants it. Services that admit callers without credentials are left out:
 //! ECR, KMS and Secrets Manager have none.
 
+mod endpoint;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_iam::{
     Attached, Caller, Context, ContextValue, Decision, DocumentKind, Effect, KeyState, Layer, Policies, Request, Vantage, Verdict,
 };
-use plimsoll_model::aws::ec2::VpcEndpoint;
 use plimsoll_model::aws::ecr::{Registry, Repository};
 use plimsoll_model::aws::kms::Key;
 use plimsoll_model::aws::secretsmanager::Secret;
 use plimsoll_model::policy::{PolicyDocument, Statement, wildcard_match};
-use plimsoll_model::{AccountId, Arn, Gap, Region, Resource, partition_of};
+use plimsoll_model::{AccountId, Arn, Gap, Region, Resource};
 
 use crate::permission::parsed;
 use crate::{Estate, Node, Standing, Unknown};
@@ -207,11 +210,11 @@ impl Estate<'_> {
         let open = [None, Some(NO_ORGANIZATION)];
         let mut settled: BTreeSet<&str> = BTreeSet::new();
         if named.everyone {
-            let callers = self.callers(guarded.arn, &nobody, &named);
+            let callers = callers(guarded.arn, &nobody, &named);
             let everyone = Stranger { account: &nobody, callers: callers.clone(), organizations: open.to_vec() };
             let asked = |stranger: &Stranger<'_>, who: Outsider, settled: &BTreeSet<&str>| {
                 let actions = actions.iter().copied().filter(|action| !settled.contains(action));
-                self.admitted(guarded, &attached, &named, stranger, who, actions)
+                self.admitted(guarded, &attached, &named, stranger, &who, actions)
             };
             if let Some(admitted) = asked(&everyone, Outsider::Everyone, &settled)? {
                 // Whoever else is named adds nothing to what certainly everyone may.
@@ -235,14 +238,14 @@ impl Estate<'_> {
                     continue;
                 }
             };
-            let mut callers = self.callers(guarded.arn, account, &named);
+            let mut callers = callers(guarded.arn, account, &named);
             callers.extend(principals.iter().filter(|principal| principal.starts_with("arn:")).map(|principal| (*principal).to_owned()));
             callers.truncate(MOST_CALLERS);
             let organizations = open.into_iter().chain(foreign.iter().map(|id| Some(*id))).collect();
             let stranger = Stranger { account, callers, organizations };
             let who = Outsider::Account { number: (*account).to_owned(), perhaps_member };
             let actions = actions.iter().copied().filter(|action| !settled.contains(action));
-            let admitted = self.admitted(guarded, &attached, &named, &stranger, who, actions)?;
+            let admitted = self.admitted(guarded, &attached, &named, &stranger, &who, actions)?;
             outside.admitted.extend(admitted.map(|admitted| Admitted { certain: admitted.certain && !perhaps_member, ..admitted }));
         }
         Ok(outside)
@@ -261,32 +264,13 @@ impl Estate<'_> {
         (foreign, unread)
     }
 
-    /// Principals that the owner of an account might make up to be let in.
-    fn callers(&self, resource: &str, account: &str, named: &Named<'_>) -> Vec<String> {
-        let partition = Arn::parse(resource).map_or("aws", |arn| arn.partition);
-        let mut callers = vec![format!("arn:{partition}:iam::{account}:role/{STRANGER}")];
-        for pattern in &named.patterns {
-            for kind in ["role/", "user/"] {
-                let Some((_, name)) = pattern.split_once(kind) else { continue };
-                let caller = format!("arn:{partition}:iam::{account}:{kind}{}", name.replace(['*', '?'], "x"));
-                if wildcard_match(pattern, &caller) && !callers.contains(&caller) {
-                    callers.push(caller);
-                }
-            }
-            if callers.len() >= MOST_CALLERS {
-                break;
-            }
-        }
-        callers
-    }
-
     fn admitted(
         &self,
         guarded: &Guarded<'_>,
         attached: &Attached,
         named: &Named<'_>,
         stranger: &Stranger<'_>,
-        who: Outsider,
+        who: &Outsider,
         actions: impl Iterator<Item = &'static str>,
     ) -> Result<Option<Admitted>, Unknown> {
         let controls = self.controls(guarded.account);
@@ -398,6 +382,25 @@ fn from_everywhere(context: Context, account: &str, organization: Option<&str>) 
     [outside, inside, anywhere]
 }
 
+/// Principals that the owner of an account might make up to be let in.
+fn callers(resource: &str, account: &str, named: &Named<'_>) -> Vec<String> {
+    let partition = Arn::parse(resource).map_or("aws", |arn| arn.partition);
+    let mut callers = vec![format!("arn:{partition}:iam::{account}:role/{STRANGER}")];
+    for pattern in &named.patterns {
+        for kind in ["role/", "user/"] {
+            let Some((_, name)) = pattern.split_once(kind) else { continue };
+            let caller = format!("arn:{partition}:iam::{account}:{kind}{}", name.replace(['*', '?'], "x"));
+            if wildcard_match(pattern, &caller) && !callers.contains(&caller) {
+                callers.push(caller);
+            }
+        }
+        if callers.len() >= MOST_CALLERS {
+            break;
+        }
+    }
+    callers
+}
+
 fn better(best: &mut Option<Entrance>, found: Option<Entrance>) {
     let rank =
         |entrance: &Option<Entrance>| entrance.as_ref().map_or((0, 0), |one| (1 + u8::from(one.certain), usize::MAX - one.keys.len()));
@@ -417,7 +420,8 @@ fn merge(into: &mut Vec<String>, from: Vec<String>) {
 /// A number that no account named in a policy has.
 fn unnamed_account(policy: &PolicyDocument) -> String {
     let text = policy.0.to_string();
-    let free = (0_u64..).map(|number| format!("{number:012}")).find(|number| !text.contains(number.as_str()));
+    // There are fewer numbers in a text than it is long.
+    let free = (0..=text.len()).map(|number| format!("{number:012}")).find(|number| !text.contains(number.as_str()));
     free.unwrap_or_default()
 }
 
@@ -502,89 +506,5 @@ impl Node<'_, Key> {
             tags: self.data().tags(),
         };
         self.estate.outsiders(&guarded, actions)
-    }
-}
-
-/// Whose resource somebody from outside asks for through an endpoint.
-#[derive(Clone, Copy)]
-enum Asked<'r> {
-    /// Their own, by the part of the ARN after the account; none for the ARN of a bucket.
-    Theirs { service: &'r str, resource: &'r str },
-    /// One with this ARN.
-    Ours(&'r str),
-}
-
-impl Node<'_, VpcEndpoint> {
-    /// Whether somebody from outside may do this through it to a resource of their own, `repository/x` of `ecr` say, by
-    /// its policy; what the resource itself and the identity allow is taken for granted.
-    pub fn lets_outsiders_reach_theirs(self, action: &str, service: &str, resource: &str) -> Result<Option<Admitted>, Unknown> {
-        Ok(self.strangers(action, Asked::Theirs { service, resource }, false)?.0)
-    }
-
-    /// Whether somebody from outside may do this through it to a resource with this ARN. Members of organizations that
-    /// its policy names count too; what was not read of the own organization comes with the answer.
-    pub fn lets_outsiders_reach(self, action: &str, resource: &str) -> Result<(Option<Admitted>, Option<Unknown>), Unknown> {
-        self.strangers(action, Asked::Ours(resource), true)
-    }
-
-    fn strangers(self, action: &str, asked: Asked<'_>, of_foreign: bool) -> Result<(Option<Admitted>, Option<Unknown>), Unknown> {
-        let Some(policy) = &self.data().policy_document else { return Ok((None, None)) };
-        let arn = self.arn();
-        let guarded = Guarded {
-            account: self.account(),
-            arn: &arn,
-            policy,
-            kind: DocumentKind::Endpoint,
-            operation: VpcEndpoint::OPERATION,
-            tags: Vec::new(),
-        };
-        let estate = self.estate;
-        let statements = policy.statements().map_err(|error| guarded.malformed(&error.to_string()))?;
-        let named = Named::of(&statements);
-        let nobody = unnamed_account(policy);
-        let (resource, owner) = match asked {
-            Asked::Theirs { service: "s3", resource } => {
-                (format!("arn:{}:s3:::{resource}", partition_of(self.region().as_str())), nobody.as_str())
-            }
-            Asked::Theirs { service, resource } => {
-                let region = if service == "iam" { "" } else { self.region().as_str() };
-                (format!("arn:{}:{service}:{region}:{nobody}:{resource}", partition_of(self.region().as_str())), nobody.as_str())
-            }
-            Asked::Ours(resource) => (resource.to_owned(), self.account().as_str()),
-        };
-        let policies = Policies {
-            endpoint: Some(parsed(&arn, DocumentKind::Endpoint, Some(policy))),
-            unread: vec![Layer::Identity, Layer::Resource],
-            ..Policies::default()
-        };
-        let (foreign, unread) = if of_foreign { estate.foreign(self.account(), &named) } else { (Vec::new(), None) };
-        let organizations = [None, Some(NO_ORGANIZATION)].into_iter().chain(foreign.into_iter().map(Some));
-        let endpoint = (self.data().vpc_id.as_deref().unwrap_or_default().into(), self.data().vpc_endpoint_id.as_str().into());
-        let vantage = Vantage::Inside { source_ip: None, endpoint: Some(endpoint), private_ip: None };
-        let mut best: Option<Entrance> = None;
-        for organization in organizations {
-            for caller in estate.callers(&arn, &nobody, &named) {
-                let mut context = estate.context_of(&caller, &nobody, organization, &named).from_vantage(&vantage);
-                context.set("aws:ResourceAccount", KeyState::known(owner));
-                let of_owner = if owner == nobody {
-                    organization.map_or(KeyState::Absent, KeyState::known)
-                } else {
-                    estate.controls(self.account()).organization.as_deref().map_or(KeyState::Unknown, KeyState::known)
-                };
-                context.set("aws:ResourceOrgID", of_owner);
-                let Some(caller) = Caller::parse(&caller) else { continue };
-                let request = Request { resource_account: Some(owner.into()), context, ..Request::new(caller, action, &resource) };
-                let decision = plimsoll_iam::evaluate(&request, &policies).map_err(|error| guarded.malformed(&error.to_string()))?;
-                better(&mut best, Entrance::by(&decision, Layer::Endpoint));
-            }
-        }
-        let admitted = best.map(|entrance| Admitted {
-            who: Outsider::Everyone,
-            actions: Vec::new(),
-            certain: entrance.certain,
-            statements: entrance.statements,
-            keys: entrance.keys,
-        });
-        Ok((admitted, unread))
     }
 }

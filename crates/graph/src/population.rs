@@ -6,6 +6,7 @@ use plimsoll_iam::{
 };
 use plimsoll_model::AccountId;
 use plimsoll_model::aws::ecr::Repository;
+use plimsoll_model::aws::kms::Key;
 
 use crate::permission::{malformed, parsed};
 use crate::{Estate, Node, Principal, UNNAMED_RESOURCE, Unknown};
@@ -25,6 +26,35 @@ pub struct Member<'e> {
     principal: Principal<'e>,
     prepared: &'e Prepared,
     subject: &'e Subject,
+}
+
+/// The policy of a key, compiled for many questions.
+pub struct KeyPolicy<'e> {
+    arn: &'e str,
+    document: Option<Attached>,
+}
+
+/// A principal and a key of its account.
+pub struct WithKey<'e> {
+    member: Member<'e>,
+    policies: Policies,
+    arn: String,
+}
+
+impl<'e> Node<'e, Key> {
+    /// Its policy, compiled.
+    pub fn compiled_policy(self) -> Result<KeyPolicy<'e>, Unknown> {
+        let arn = self.data().key_id.as_str();
+        let policy = self.data().policy.known()?.as_ref();
+        Ok(KeyPolicy { arn, document: policy.map(|policy| parsed(arn, DocumentKind::Resource, Some(policy))) })
+    }
+}
+
+impl WithKey<'_> {
+    /// How far the principal may do this with the key.
+    pub fn may(&self, action: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
+        self.member.decide(&self.policies, action, &self.arn, keys)
+    }
 }
 
 /// What a question says of a condition key.
@@ -85,6 +115,9 @@ impl Estate<'_> {
 
     fn prepare(&self, principal: Principal<'_>) -> Prepared {
         let (policies, unread) = principal.policies();
+        // What does not read as a policy grants what nobody knows.
+        let torn = policies.identity.iter().find_map(|policy| policy.document.as_ref().err());
+        let unread = unread.or_else(|| torn.map(|error| malformed(principal.arn(), &error.to_string())));
         let mut context = Context::of_principal(&principal.facts());
         context.set("aws:ResourceAccount", KeyState::known(principal.account().as_str()));
         if let Some(organization) = &self.controls(principal.account()).organization {
@@ -200,40 +233,32 @@ impl<'e> Member<'e> {
 
     /// How far it may do this to a resource of its account that has no policy of its own.
     pub fn may(self, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
-        self.decide(self.subject.policies.clone(), action, resource, keys)
+        self.decide(&self.subject.policies, action, resource, keys)
     }
 
     /// How far one of its policies alone would let it.
     pub fn may_by(self, policy: &str, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
         let identity = self.documents(action).filter(|document| document.name == policy).cloned().collect();
-        self.decide(Policies { identity, ..Policies::default() }, action, resource, keys)
+        self.decide(&Policies { identity, ..Policies::default() }, action, resource, keys)
     }
 
-    /// How far it may do this with a key of its account.
-    pub fn may_with_key(
-        self,
-        action: &str,
-        key: Node<'_, plimsoll_model::aws::kms::Key>,
-        keys: &[(&str, RequestKey<'_>)],
-    ) -> Result<Leave, Unknown> {
-        let arn = key.data().key_id.as_str();
-        let policy = key.data().policy.known()?.as_ref();
-        let resource = policy.map(|policy| parsed(arn, DocumentKind::Resource, Some(policy)));
-        self.decide_on(resource, action, arn, keys)
-    }
-
-    fn decide_on(self, resource: Option<Attached>, action: &str, arn: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
+    /// What it may do with a key of its account.
+    pub fn with_key(self, key: &KeyPolicy<'_>) -> WithKey<'e> {
         let controls = self.estate().controls(self.principal.account());
-        let policies =
-            Policies { resource, rcps: controls.rcps.clone(), resource_manages: controls.manages, ..self.subject.policies.clone() };
-        self.decide(policies, action, arn, keys)
+        let policies = Policies {
+            resource: key.document.clone(),
+            rcps: controls.rcps.clone(),
+            resource_manages: controls.manages,
+            ..self.subject.policies.clone()
+        };
+        WithKey { member: self, policies, arn: key.arn.to_owned() }
     }
 
-    fn decide(self, policies: Policies, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
+    fn decide(self, policies: &Policies, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
         let mut context = self.subject.context.clone();
         set(&mut context, keys);
         let request = Request { context, ..Request::new(self.subject.caller.clone(), action, resource) };
-        let decision = plimsoll_iam::evaluate(&request, &policies).map_err(|error| malformed(self.principal.arn(), &error.to_string()))?;
+        let decision = plimsoll_iam::evaluate(&request, policies).map_err(|error| malformed(self.principal.arn(), &error.to_string()))?;
         Ok(decision.into())
     }
 
@@ -243,5 +268,59 @@ impl<'e> Member<'e> {
             Principal::Role(role) => role.estate(),
             Principal::User(user) => user.estate(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_fixture::{Fixture, fixture, policy};
+    use plimsoll_model::aws::iam::PolicyDetail;
+    use serde_json::{Value, json};
+
+    use super::{Leave, RequestKey};
+    use crate::Estate;
+
+    fn role(document: Value) -> Fixture {
+        let detail = PolicyDetail { policy_name: "access".to_owned(), policy_document: Some(policy(document)) };
+        fixture().role("web", move |role| role.role_policy_list = vec![detail])
+    }
+
+    fn stop(condition: &Value) -> Value {
+        json!({"Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "ecs:StopTask", "Resource": "*", "Condition": condition}]})
+    }
+
+    #[test]
+    fn a_principal_is_asked_about_requests_as_they_are_described() {
+        let inventory = role(stop(&json!({"StringEquals": {"aws:ResourceTag/team": "shop"}}))).build();
+        let estate = Estate::new(&inventory);
+        let member = estate.members().next().unwrap();
+        let may = |key| member.may("ecs:StopTask", "*", &[("aws:ResourceTag/team", key)]).unwrap();
+        assert_eq!(may(RequestKey::Is("shop")), Leave::Certain);
+        assert_eq!(may(RequestKey::Absent), Leave::None);
+        assert_eq!(may(RequestKey::Unknown), Leave::On(vec!["aws:resourcetag/team".to_owned()]));
+        assert!(member.is_granted("ECS:stoptask") && !member.is_granted("ecs:RunTask"));
+    }
+
+    #[test]
+    fn a_policy_that_does_not_read_as_one_is_told() {
+        let unread = |document: Value| {
+            let inventory = role(document).build();
+            let estate = Estate::new(&inventory);
+            estate.members().next().unwrap().unread().cloned()
+        };
+        assert_eq!(unread(stop(&json!({}))), None);
+        let torn = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "stop", "Resource": "*"}]});
+        assert_eq!(unread(torn).unwrap().gap.code, "MalformedPolicyDocument");
+    }
+
+    #[test]
+    fn roles_of_aws_are_no_members() {
+        let inventory = fixture()
+            .role("web", |role| {
+                role.arn = "arn:aws:iam::111111111111:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS".to_owned();
+            })
+            .build();
+        assert_eq!(Estate::new(&inventory).members().count(), 0);
     }
 }

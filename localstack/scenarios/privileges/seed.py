@@ -21,7 +21,10 @@ def seed(session_factory: SessionFactory) -> None:
     place = estate.network(session, 160)
     estate.close_default_group(session, place.vpc)
     estate.flow_log(session, place.vpc)
-    estate.cluster(session, "deploy", capacityProviders=["FARGATE"])
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
+    key = estate.key(session, "66666666-0000-4000-8000-000000000001", [everybody])
+    sessions = {"executeCommandConfiguration": {"logging": "DEFAULT", "kmsKeyId": key}}
+    estate.cluster(session, "deploy", capacityProviders=["FARGATE"], configuration=sessions)
     group = estate.security_group(session, place.vpc, "deployers", egress=[estate.port(443, "10.160.0.0/16")])
     targets(session)
     for name, statements in deployers(session).items():
@@ -84,16 +87,21 @@ def bound(session: Session) -> None:
 
 
 def stores(session: Session) -> None:
-    """A key, secrets and repositories for everybody, and the same with a Deny that takes it back."""
+    """Secrets and repositories for everybody, and the same with a Deny that takes it back."""
     everybody = {"Effect": "Allow", "Principal": "*"}
     outsiders = {"StringNotEquals": {"aws:PrincipalAccount": session.account}}
-    estate.key(session, "66666666-0000-4000-8000-000000000001", [{**everybody, "Action": "kms:Decrypt", "Resource": "*"}])
     secrets = session.client("secretsmanager")
     reading = {**everybody, "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
     taken_back = {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*", "Condition": outsiders}
+    injected = []
     for name, statements in {"open": [reading], "taken-back": [reading, taken_back]}.items():
-        secrets.create_secret(Name=name, SecretString=json.dumps({"user": "shop"}), Tags=estate.aws_tags(estate.TAGS))
+        value = json.dumps({"user": "shop"})
+        created = secrets.create_secret(Name=name, SecretString=value, Tags=estate.aws_tags(estate.TAGS))
         secrets.put_resource_policy(SecretId=name, ResourcePolicy=estate.policy_document(statements))
+        injected.append({"name": name.upper().replace("-", "_"), "valueFrom": created["ARN"]})
+    # Only secrets that a definition names are those of containers; its latest revision counts though nothing runs it.
+    reader = estate.container(session, "reader", secrets=injected)
+    estate.workload_definition(session, "reader", containers=[reader])
     pull = {**everybody, "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]}
     push = {
         "Effect": "Allow",

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_graph::{Estate, Leave, Member, Node, RequestKey, Unknown};
+use plimsoll_graph::{Estate, KeyPolicy, Leave, Member, Node, RequestKey, Unknown};
 use plimsoll_model::aws::kms::Key;
 use plimsoll_model::{AccountId, Severity};
 use rustc_hash::FxHashMap;
@@ -126,8 +126,9 @@ fn judge(key: Node<'_, Key>, staff: &Staff<'_>) -> Judgement {
     }
     let outside = key.outsiders(&USE_FROM_OUTSIDE)?;
     let mut excesses: Vec<Excess<'_>> = Vec::new();
+    let policy = key.compiled_policy()?;
     for member in having_a_say(key, staff)? {
-        excesses.extend(excess(key, member)?);
+        excesses.extend(excess(&policy, member)?);
     }
     if outside.admitted.is_empty() && excesses.is_empty() {
         return match outside.unread.or_else(|| staff.unread.clone()) {
@@ -177,10 +178,11 @@ fn having_a_say<'e>(key: Node<'e, Key>, staff: &Staff<'e>) -> Result<Vec<Member<
     Ok(members)
 }
 
-fn excess<'e>(key: Node<'e, Key>, member: Member<'e>) -> Result<Option<Excess<'e>>, Unknown> {
-    let may = |action: &str| member.may_with_key(action, key, &[]);
+fn excess<'e>(policy: &KeyPolicy<'_>, member: Member<'e>) -> Result<Option<Excess<'e>>, Unknown> {
+    let with_key = member.with_key(policy);
+    let may = |action: &str| with_key.may(action, &[]);
     let (change, delete) = (may(CHANGE)?, may(DELETE)?);
-    let by_hand = member.may_with_key(GRANT, key, &BY_HAND)?;
+    let by_hand = with_key.may(GRANT, &BY_HAND)?;
     let mut told: Vec<&str> = Vec::new();
     let mut certain = false;
     let mut count = |what: &'static str, leaves: &[&Leave]| {
@@ -278,7 +280,7 @@ mod tests {
         assert_eq!((found[0].severity, found[0].confidence), (Severity::High, Confidence::Certain));
         assert_eq!(found[0].message, "with key k1 account 222222222222 may kms:Decrypt");
         let everyone = allow(&json!("*"), &json!("kms:*"), &json!({}));
-        assert_eq!(outcome(&CHECK, key(&[everyone.clone()])), Fail(Severity::High));
+        assert_eq!(outcome(&CHECK, key(std::slice::from_ref(&everyone))), Fail(Severity::High));
         let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*",
             "Condition": {"StringNotEquals": {"kms:CallerAccount": ACCOUNT}}});
         assert_eq!(outcome(&CHECK, key(&[everyone, deny])), Pass);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_graph::{Admitted, Estate, Member, Node, Unknown};
+use plimsoll_graph::{Admitted, Estate, Member, Node, Outside, Unknown};
 use plimsoll_model::aws::ecr::Repository;
 use plimsoll_model::{AccountId, Severity};
 use serde_json::json;
@@ -79,9 +79,9 @@ fn pushers(estate: &Estate<'_>, account: &AccountId, repositories: &[Node<'_, Re
         match member.is_administrator() {
             Ok(true) => continue,
             Ok(false) => ordinary.push(member),
-            Err(unknown) => unread.push(unknown),
+            Err(_) => {}
         }
-        unread.extend(member.unread());
+        unread.extend(member.is_administrator().err().or_else(|| member.unread()));
     }
     // A policy of a repository adds those that it names; without one, those whose own policies grant it are all.
     let granted: Vec<Member<'_>> = ordinary.iter().copied().filter(|member| member.is_granted(PUT)).collect();
@@ -120,15 +120,10 @@ fn judge(repository: Node<'_, Repository>, pushers: &Pushers) -> Judgement {
     let estate = repository.estate();
     let by_repository = repository.outsiders(&PUSH);
     let registry = estate.registry(repository.account(), repository.region());
-    let by_registry = match registry {
-        Some(registry) => registry.outsiders(&repository.data().repository_arn, &FILL),
-        None => {
-            // Every account has a registry in every Region; it is missing where nothing was read.
-            let code = "NotAnswered";
-            Err(undecided(repository, "ecr:GetRegistryPolicy", code, "the registry of the repository was not read"))
-        }
-    };
-    let found = |outside: &Result<plimsoll_graph::Outside, Unknown>| -> Vec<Admitted> {
+    // Every account has a registry in every Region; it is missing where nothing was read.
+    let unread = || undecided(repository, "ecr:GetRegistryPolicy", "NotAnswered", "the registry of the repository was not read");
+    let by_registry = registry.ok_or_else(unread).and_then(|registry| registry.outsiders(&repository.data().repository_arn, &FILL));
+    let found = |outside: &Result<Outside, Unknown>| -> Vec<Admitted> {
         outside.as_ref().map(|outside| outside.admitted.clone()).unwrap_or_default()
     };
     let (pushing, filling) = (found(&by_repository), found(&by_registry));
