@@ -85,7 +85,7 @@ impl<'e> Gain<'e> {
             "canEscalate": self.escalates,
             "rightGained": self.reached.surplus.as_ref().map(|(action, resource)| json!({"action": action.as_str(), "resource": resource.as_str()})),
             "permissions": permissions,
-            "dependsOn": self.reached.depends_on.iter().map(|what| what.as_str()).collect::<Vec<_>>(),
+            "dependsOn": self.reached.depends_on.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     }
 }

@@ -347,7 +347,7 @@ mod tests {
             .role("bank", |role| role.role_policy_list = inline(bank))
             .role("hosts", |role| {
                 role.role_policy_list =
-                    inline(&json!({"Effect": "Allow", "Action": ["ecs:Poll", "ecs:DiscoverPollEndpoint"], "Resource": "*"}))
+                    inline(&json!({"Effect": "Allow", "Action": ["ecs:Poll", "ecs:DiscoverPollEndpoint"], "Resource": "*"}));
             })
             .with(|inventory| {
                 let account = inventory.roles[0].account.clone();
