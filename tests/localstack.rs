@@ -107,6 +107,7 @@ scenarios! {
     a_vulnerable_fargate_service: "vulnerable-fargate";
     a_hardened_fargate_service: "hardened-fargate";
     an_ec2_backed_cluster: "ec2-host";
+    privileges_that_lead_too_far: "privileges";
     a_storage_key_that_came_late: "storage-key-late";
     two_regions: "two-regions";
     an_account_where_calls_are_denied: "denied";

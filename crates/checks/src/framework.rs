@@ -92,8 +92,11 @@ const FSBP: &[(&str, &str)] = &[
     ("GuardDuty.11", "Runtime Monitoring of GuardDuty is on"),
     ("GuardDuty.12", "Runtime Monitoring of GuardDuty covers ECS"),
     ("GuardDuty.13", "Runtime Monitoring of GuardDuty covers EC2"),
+    ("IAM.1", "Policies do not allow full administrative rights"),
     ("Inspector.1", "Amazon Inspector scans EC2 instances"),
     ("Inspector.2", "Amazon Inspector scans images in ECR"),
+    ("KMS.1", "Managed policies do not allow decryption with all KMS keys"),
+    ("KMS.2", "Inline policies do not allow decryption with all KMS keys"),
     ("KMS.3", "KMS keys are not scheduled for deletion by mistake"),
     ("KMS.4", "KMS keys are rotated automatically"),
     ("KMS.5", "KMS keys are not open to the public"),
@@ -111,6 +114,7 @@ const FSBP: &[(&str, &str)] = &[
 ];
 
 const CIS_AWS: &[(&str, &str)] = &[
+    ("3.0.0/1.16", "No attached policy allows full administrative rights"),
     ("3.0.0/2.2.1", "EBS volumes are encrypted by default in every Region"),
     ("3.0.0/2.3.3", "Database instances are not publicly accessible"),
     ("3.0.0/2.4.1", "File systems are encrypted at rest"),
@@ -123,6 +127,7 @@ const CIS_AWS: &[(&str, &str)] = &[
     ("3.0.0/5.2", "Security groups do not let 0.0.0.0/0 in to ports of remote administration"),
     ("3.0.0/5.3", "Security groups do not let ::/0 in to ports of remote administration"),
     ("3.0.0/5.6", "Instances allow only version 2 of the instance metadata service"),
+    ("5.0.0/1.15", "No attached policy allows full administrative rights"),
     ("5.0.0/2.2.3", "Database instances are not publicly accessible"),
     ("5.0.0/2.3.1", "File systems are encrypted at rest"),
     ("5.0.0/3.1", "A trail records management events of all Regions"),
@@ -162,7 +167,8 @@ const CIS_DOCKER: &[(&str, &str)] = &[
 
 const CIS_EKS: &[(&str, &str)] = &[
     ("5.1.1", "Images are scanned for vulnerabilities"),
-    ("5.1.2", "Access of users to Amazon ECR is minimized"),
+    ("5.1.2", "User access to Amazon ECR is kept small"),
+    ("5.1.3", "Clusters have read-only access to Amazon ECR"),
     ("5.1.4", "Only approved registries are used"),
     ("2.1.1", "Audit logs are on"),
     ("3.1.1", "Files of the kubelet on nodes have restrictive permissions"),
@@ -185,6 +191,7 @@ const NIST: &[(&str, &str)] = &[
     ("AC-4", "Information Flow Enforcement"),
     ("AC-5", "Separation of Duties"),
     ("AC-6", "Least Privilege"),
+    ("AC-6(1)", "Authorize Access to Security Functions"),
     ("AC-16", "Security and Privacy Attributes"),
     ("AC-17", "Remote Access"),
     ("AU-2", "Event Logging"),
@@ -227,6 +234,7 @@ const NIST: &[(&str, &str)] = &[
     ("SI-7(15)", "Code Authentication"),
     ("SR-3", "Supply Chain Controls and Processes"),
     ("SI-12", "Information Management and Retention"),
+    ("AC-6(1)", "Authorize Access to Security Functions"),
 ];
 
 const PCI_DSS: &[(&str, &str)] = &[

@@ -186,6 +186,12 @@ pub(crate) fn delegating(partition: &str, account: &AccountId) -> Attached {
     Attached::parse("default key policy", DocumentKind::Resource, &document)
 }
 
+/// For a key the policy that leaves its use to IAM, for anything else none.
+pub(crate) fn key_policy(principal: Principal<'_>, resource: &str) -> Option<Attached> {
+    let arn = plimsoll_model::Arn::parse(resource).filter(|arn| arn.service == "kms")?;
+    Some(delegating(arn.partition, principal.account()))
+}
+
 /// Something that a role may do, and what says so.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
@@ -194,6 +200,8 @@ pub(crate) struct Grant {
     /// The policy and the statement in it.
     pub(crate) policy: String,
     pub(crate) statement: String,
+    /// Every policy of its own that was found to grant it.
+    policies: Vec<String>,
     doubt: Doubt,
 }
 
@@ -222,8 +230,14 @@ impl Grant {
             resource: resource.to_owned(),
             policy: cited.map(|cited| cited.policy.to_string()).unwrap_or_default(),
             statement: cited.map(|cited| cited.statement.to_string()).unwrap_or_default(),
+            policies: allows().filter(|cited| cited.layer == Layer::Identity).map(|cited| cited.policy.to_string()).collect(),
             doubt: Doubt { depends_on, unread: decision.unread.iter().map(layer_name).collect() },
         })
+    }
+
+    /// Whether none but managed policies of AWS with one of these names grants it.
+    pub(crate) fn is_only_of_aws(&self, names: &[&str]) -> bool {
+        !self.policies.is_empty() && self.policies.iter().all(|policy| is_of_aws(policy, names))
     }
 
     /// `statement S of policy P`.
@@ -244,6 +258,11 @@ impl Grant {
     pub(crate) fn doubt(&self) -> &Doubt {
         &self.doubt
     }
+}
+
+/// Whether a policy is one of AWS's managed policies with these names.
+pub(crate) fn is_of_aws(policy: &str, names: &[&str]) -> bool {
+    policy.split_once(":iam::aws:policy/").is_some_and(|(_, path)| names.contains(&path.rsplit('/').next().unwrap_or(path)))
 }
 
 fn layer_name(layer: &Layer) -> &'static str {

@@ -5,6 +5,7 @@ mod check;
 mod context;
 mod engine;
 mod escape;
+mod excess;
 mod framework;
 mod fronts;
 mod grants;

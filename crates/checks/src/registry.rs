@@ -194,6 +194,8 @@ mod eks_cluster_version_unsupported;
 mod eks_irsa_trust_too_wide;
 #[path = "network/eks_network_policy_engine_missing.rs"]
 mod eks_network_policy_engine_missing;
+#[path = "identity/eks_node_role_overbroad.rs"]
+mod eks_node_role_overbroad;
 #[path = "host_patching/eks_nodegroup_outdated.rs"]
 mod eks_nodegroup_outdated;
 #[path = "network/eks_nodegroup_ssh_open.rs"]
@@ -220,14 +222,20 @@ mod guardduty_ecs_coverage_gap;
 mod guardduty_ecs_runtime_monitoring_off;
 #[path = "runtime/guardduty_eks_protection_off.rs"]
 mod guardduty_eks_protection_off;
+#[path = "identity/iam_container_instance_role_overbroad.rs"]
+mod iam_container_instance_role_overbroad;
 #[path = "tagging_governance/iam_ecs_write_without_tag_condition.rs"]
 mod iam_ecs_write_without_tag_condition;
+#[path = "identity/iam_execution_role_overbroad.rs"]
+mod iam_execution_role_overbroad;
 #[path = "tagging_governance/iam_fargate_cmk_not_enforced.rs"]
 mod iam_fargate_cmk_not_enforced;
 #[path = "identity/iam_principal_can_exec_into_privileged_task.rs"]
 mod iam_principal_can_exec_into_privileged_task;
 #[path = "identity/iam_principal_can_pass_role_to_ecs.rs"]
 mod iam_principal_can_pass_role_to_ecs;
+#[path = "image/iam_runtime_role_can_push_images.rs"]
+mod iam_runtime_role_can_push_images;
 #[path = "identity/iam_task_role_admin.rs"]
 mod iam_task_role_admin;
 #[path = "data_secrets/iam_task_role_kms_decrypt_wide.rs"]
@@ -395,6 +403,7 @@ pub const CHECKS: &[&Check] = &[
     &eks_cluster_version_unsupported::CHECK,
     &eks_irsa_trust_too_wide::CHECK,
     &eks_network_policy_engine_missing::CHECK,
+    &eks_node_role_overbroad::CHECK,
     &eks_nodegroup_outdated::CHECK,
     &eks_nodegroup_ssh_open::CHECK,
     &eks_service_account_role_privileged::CHECK,
@@ -408,10 +417,13 @@ pub const CHECKS: &[&Check] = &[
     &guardduty_ecs_coverage_gap::CHECK,
     &guardduty_ecs_runtime_monitoring_off::CHECK,
     &guardduty_eks_protection_off::CHECK,
+    &iam_container_instance_role_overbroad::CHECK,
     &iam_ecs_write_without_tag_condition::CHECK,
+    &iam_execution_role_overbroad::CHECK,
     &iam_fargate_cmk_not_enforced::CHECK,
     &iam_principal_can_exec_into_privileged_task::CHECK,
     &iam_principal_can_pass_role_to_ecs::CHECK,
+    &iam_runtime_role_can_push_images::CHECK,
     &iam_task_role_admin::CHECK,
     &iam_task_role_kms_decrypt_wide::CHECK,
     &iam_task_role_privilege_escalation::CHECK,

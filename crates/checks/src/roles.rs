@@ -48,7 +48,7 @@ impl<'e> TaskRole<'e> {
 
     /// Who uses it, for messages: ` of services api and web`, or nothing.
     pub(crate) fn told(&self) -> String {
-        let names: Vec<&str> = self.services().values().map(|service| service.name()).collect();
+        let names: Vec<&str> = self.services().values().map(Node::<'e, Service>::name).collect();
         match names.len() {
             0 => String::new(),
             1 => format!(" of service {}", listed(&names)),
@@ -159,24 +159,27 @@ pub(crate) struct Runtime<'e>(BTreeMap<u32, (Node<'e, Role>, Vec<&'static str>)>
 impl<'e> Runtime<'e> {
     /// Roles of tasks, of service accounts and of nodes.
     pub(crate) fn without_hosts(estate: &'e Estate<'e>) -> Self {
+        let tasks = task_roles(estate).into_iter().map(|one| (one.role, "task role"));
+        let execution = execution_roles(estate).into_iter().map(|one| (one.role, "execution role"));
+        let nodes = node_roles(estate).into_iter().map(|one| (one.role, "node role"));
+        let accounts = service_account_roles(estate).into_iter().map(|role| (role, "service account role"));
         let mut found = Self(BTreeMap::new());
-        task_roles(estate).iter().for_each(|one| found.add(one.role, "task role"));
-        execution_roles(estate).iter().for_each(|one| found.add(one.role, "execution role"));
-        node_roles(estate).iter().for_each(|one| found.add(one.role, "node role"));
-        service_account_roles(estate).into_iter().for_each(|role| found.add(role, "service account role"));
+        found.add(tasks.chain(execution).chain(nodes).chain(accounts));
         found
     }
 
     /// The same with those of container hosts.
     pub(crate) fn of(estate: &'e Estate<'e>) -> Self {
         let mut found = Self::without_hosts(estate);
-        host_roles(estate).iter().for_each(|one| found.add(one.role, "instance role"));
+        found.add(host_roles(estate).into_iter().map(|one| (one.role, "instance role")));
         found
     }
 
-    fn add(&mut self, role: Node<'e, Role>, used_as: &'static str) {
-        let (_, uses) = self.0.entry(role.index()).or_insert_with(|| (role, Vec::new()));
-        uses.push(used_as);
+    fn add(&mut self, roles: impl Iterator<Item = (Node<'e, Role>, &'static str)>) {
+        for (role, used_as) in roles {
+            let (_, uses) = self.0.entry(role.index()).or_insert_with(|| (role, Vec::new()));
+            uses.push(used_as);
+        }
     }
 
     /// The roles in the order of the inventory.
@@ -186,7 +189,7 @@ impl<'e> Runtime<'e> {
 }
 
 /// The ARN of a role's permissions boundary, for evidence.
-pub(crate) fn boundary<'e>(role: Node<'e, Role>) -> Option<&'e str> {
+pub(crate) fn boundary(role: Node<'_, Role>) -> Option<&str> {
     role.data().permissions_boundary.as_ref()?.permissions_boundary_arn.as_deref()
 }
 
@@ -212,7 +215,9 @@ pub(crate) mod tests {
     /// A change that adds inline policy `access` with these statements to a role.
     pub(crate) fn grants(name: &str, statement: Value) -> impl Fn(&mut Role) + use<> {
         let name = name.to_owned();
-        let document = policy(json!({"Version": "2012-10-17", "Statement": statement}));
+        let mut document = json!({"Version": "2012-10-17"});
+        document["Statement"] = statement;
+        let document = policy(document);
         move |role| {
             if role.role_name == name {
                 role.role_policy_list.push(PolicyDetail { policy_name: "access".to_owned(), policy_document: Some(document.clone()) });

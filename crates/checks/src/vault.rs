@@ -45,6 +45,17 @@ impl Vault {
         self.holdings.of(principal).iter().map(|question| question.resource.as_str()).collect()
     }
 
+    /// The same by these actions only.
+    pub(crate) fn arns_by(&self, principal: Principal<'_>, actions: &[&str]) -> BTreeSet<&str> {
+        let held = self.holdings.of(principal).iter().filter(|question| actions.contains(&question.action.as_str()));
+        held.map(|question| question.resource.as_str()).collect()
+    }
+
+    /// The grants that a test holds for.
+    pub(crate) fn grants_where(&self, principal: Principal<'_>, test: impl Fn(&Question) -> bool) -> Vec<Grant> {
+        self.holdings.grants(principal, test)
+    }
+
     /// Names of what a role may read, each once.
     pub(crate) fn of(&self, principal: Principal<'_>) -> Vec<&str> {
         self.arns(principal).into_iter().map(name).collect()

@@ -181,6 +181,12 @@ impl<'e> Principal<'e> {
         policies.filter_map(|policy| policy.document.as_ref().ok()).any(|document| document.grants(action))
     }
 
+    /// The names of its own policies and of those of its groups.
+    pub fn policy_names(self) -> Vec<String> {
+        let policies = self.holder().into_iter().flat_map(|holder| &holder.policies.identity);
+        policies.map(|policy| policy.name.to_string()).collect()
+    }
+
     /// What its policies grant it, statement by statement.
     pub fn granted(self) -> Vec<plimsoll_iam::Granted> {
         self.holder().map(|holder| plimsoll_iam::granted(&holder.policies)).unwrap_or_default()

@@ -48,12 +48,13 @@ pub(crate) const CHECK: Check = Check {
     compliance: &[fsbp("KMS.1"), fsbp("KMS.2"), nist("AC-6"), nist("SC-12"), pci("3.6.1?")],
     fails_when: "Identity policies allow kms:Decrypt, kms:ReEncrypt* or kms:* on Resource \"*\", key/* or alias wildcards \
                  without kms:ViaService, kms:EncryptionContext or kms:ResourceAliases conditions.",
-    why: "Encryption with a key of one's own protects nothing from a role that may use every key: with read access to a bucket, a volume or a secret it has the plain text.",
+    why: "Encryption with a key of one's own protects nothing from a role that may use every key: with read access to a \
+          bucket, a volume or a secret it has the plain text.",
     remediation: Remediation {
         text: "Name the key ARN and add a kms:ViaService condition.",
         cli: "aws iam put-role-policy --role-name ROLE --policy-name POLICY --policy-document file://scoped.json",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 /// Keys that are named in evidence.

@@ -41,12 +41,13 @@ pub(crate) const CHECK: Check = Check {
                  or GetParametersByPath on Resource \"*\", arn:*:secret:*, a bare path wildcard (parameter/*), or on more \
                  than 3 times the secrets that its definitions reference (and more than 10). A condition on \
                  aws:ResourceTag or secretsmanager:ResourceTag that narrows to the service passes.",
-    why: "Whoever breaks into one container reads the passwords and keys of every other service, and from there goes wherever these open.",
+    why: "Whoever breaks into one container reads the passwords and keys of every other service, and from there goes \
+          wherever these open.",
     remediation: Remediation {
         text: "List the ARNs or a tag condition of this service only.",
         cli: "aws iam put-role-policy --role-name ROLE --policy-name POLICY --policy-document file://scoped.json",
     },
-    evaluate: evaluate,
+    evaluate,
 };
 
 /// Secrets that are named in evidence.

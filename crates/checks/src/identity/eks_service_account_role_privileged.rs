@@ -4,13 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_graph::{Estate, Node, ServiceAccount, Unknown};
+use plimsoll_graph::{Estate, Node, Principal, ServiceAccount, Unknown};
 use plimsoll_model::aws::eks::Cluster;
 use plimsoll_model::aws::iam::Role;
 use plimsoll_model::{Gap, PathStep, Severity};
 use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, cis_eks, fail, nist, pci};
+use crate::grants::{Administrator, Doubt, Escalating, Grant, administrator, escalating};
 use crate::reading::{counted, listed};
 
 pub(crate) const CHECK: Check = Check {
@@ -52,14 +53,34 @@ const ANNOTATIONS: &str = "k8s:list serviceaccounts";
 const SHOWN: usize = 20;
 
 /// Why a role is too much for a pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Power {
-    Administrator,
+enum Power<'e> {
+    Administrator(Box<Administrator>),
+    Escalating(Escalating<'e>),
 }
 
-/// What a role may do that no pod should. That it leads on to an administrator by known steps (CAN-ESCALATE) joins here.
-fn power(role: Node<'_, Role>) -> Result<Option<Power>, Unknown> {
-    Ok(role.is_administrator()?.then_some(Power::Administrator))
+/// What a role may do that no pod should: administer the account, or come to do so.
+fn power(role: Node<'_, Role>) -> Result<Option<Power<'_>>, Unknown> {
+    let principal = Principal::Role(role);
+    if let Some(administrator) = administrator(principal)? {
+        return Ok(Some(Power::Administrator(Box::new(administrator))));
+    }
+    Ok(escalating(principal)?.map(Power::Escalating))
+}
+
+impl Power<'_> {
+    fn told(&self) -> String {
+        match self {
+            Self::Administrator(_) => "administers its account".to_owned(),
+            Self::Escalating(way) => format!("becomes an administrator {}", way.told()),
+        }
+    }
+
+    fn doubt(&self) -> Doubt {
+        match self {
+            Self::Administrator(administrator) => administrator.doubt.clone(),
+            Self::Escalating(way) => way.doubt(),
+        }
+    }
 }
 
 fn judge(role: Node<'_, Role>) -> Judgement {
@@ -74,9 +95,11 @@ fn judge(role: Node<'_, Role>) -> Judgement {
     let power = power(role);
     let mut wrong: Vec<String> = Vec::new();
     let mut severity = Severity::Medium;
-    if let Ok(Some(Power::Administrator)) = &power {
-        wrong.push("administers its account".to_owned());
+    let mut doubt = Doubt::default();
+    if let Ok(Some(power)) = &power {
+        wrong.push(power.told());
         severity = Severity::High;
+        doubt = power.doubt();
     }
     let places = places_of_several_owners(&accounts);
     if !places.is_empty() {
@@ -89,8 +112,14 @@ fn judge(role: Node<'_, Role>) -> Judgement {
         let paths: BTreeSet<String> = accounts.iter().map(ServiceAccount::path).collect();
         let paths: Vec<String> = paths.into_iter().collect();
         let message = format!("role {} of {} {}", role.name(), counted("service account", &paths), listed(&wrong));
-        let failure = fail(message, evidence(role, &accounts, power.as_ref().ok().copied().flatten()));
-        return failure.severity(severity).path(path(role, &accounts)).verdict();
+        let power = power.ok().flatten();
+        let mut steps = path(role, &accounts);
+        if let Some(Power::Escalating(way)) = &power {
+            steps.pop();
+            steps.extend(way.steps());
+        }
+        let failure = fail(message, evidence(role, &accounts, power.as_ref()));
+        return doubt.mark(failure.severity(severity).path(steps)).verdict();
     }
     power?;
     if let Some(unknown) = unread {
@@ -146,7 +175,7 @@ fn path(role: Node<'_, Role>, accounts: &[ServiceAccount<'_>]) -> Vec<PathStep> 
     path
 }
 
-fn evidence(role: Node<'_, Role>, accounts: &[ServiceAccount<'_>], power: Option<Power>) -> Value {
+fn evidence(role: Node<'_, Role>, accounts: &[ServiceAccount<'_>], power: Option<&Power<'_>>) -> Value {
     let told: Vec<Value> = accounts
         .iter()
         .take(SHOWN)
@@ -164,7 +193,15 @@ fn evidence(role: Node<'_, Role>, accounts: &[ServiceAccount<'_>], power: Option
     json!({
         "serviceAccounts": told,
         "serviceAccountCount": accounts.len(),
-        "administrator": power == Some(Power::Administrator),
+        "administrator": matches!(power, Some(Power::Administrator(_))),
+        "statement": match power {
+            Some(Power::Administrator(administrator)) => administrator.grant.as_ref().map(Grant::evidence),
+            _ => None,
+        },
+        "escalation": match power {
+            Some(Power::Escalating(way)) => Some(way.evidence()),
+            _ => None,
+        },
         "AttachedManagedPolicies": attached,
         "RolePolicyList": inline,
         "annotationsRead": false,
@@ -174,13 +211,14 @@ fn evidence(role: Node<'_, Role>, accounts: &[ServiceAccount<'_>], power: Option
 #[cfg(test)]
 mod tests {
     use plimsoll_fixture::{Fixture, fixture, gap, policy, role_arn, trust};
-    use plimsoll_model::Severity;
     use plimsoll_model::aws::eks::{Cluster, Identity, Oidc, PodIdentityAssociation};
     use plimsoll_model::aws::iam::{AttachedPolicy, Role};
+    use plimsoll_model::{Confidence, Severity};
     use serde_json::json;
 
     use super::CHECK;
     use crate::outcome::{Fail, NotApplicable, Pass, Unknown, findings, outcome};
+    use crate::roles::tests::{alone, grants};
 
     const ISSUER: &str = "oidc.eks.us-east-1.amazonaws.com/id/A1";
 
@@ -222,8 +260,8 @@ mod tests {
 
     #[test]
     fn fails_for_an_administrator() {
-        let found = findings(&CHECK, bound().each(administrator));
-        assert_eq!((found.len(), found[0].severity), (1, Severity::High));
+        let found = findings(&CHECK, alone(bound()).each(administrator));
+        assert_eq!((found.len(), found[0].severity, found[0].confidence), (1, Severity::High, Confidence::Certain));
         assert_eq!(found[0].message, "role web of service account k/shop/api administers its account");
         let by_target = cluster().resource(PodIdentityAssociation {
             role_arn: role_arn("first"),
@@ -234,6 +272,18 @@ mod tests {
         for subject in ["system:serviceaccount:shop:api", "system:serviceaccount:*:*"] {
             assert_eq!(outcome(&CHECK, trusting(subject).each(administrator)), Fail(Severity::High), "{subject}");
         }
+    }
+
+    #[test]
+    fn fails_for_who_becomes_an_administrator() {
+        let statement = json!({"Effect": "Allow", "Action": "iam:PutRolePolicy", "Resource": "*"});
+        let found = findings(&CHECK, alone(bound()).each(grants("web", statement.clone())));
+        assert_eq!((found.len(), found[0].severity, found[0].confidence), (1, Severity::High, Confidence::Certain));
+        assert_eq!(found[0].message, "role web of service account k/shop/api becomes an administrator in one step (iam:PutRolePolicy)");
+        let arns: Vec<&str> = found[0].path.iter().map(|step| step.arn.as_str()).collect();
+        assert_eq!(arns.last(), Some(&role_arn("web").as_str()));
+        let unread = findings(&CHECK, bound().each(grants("web", statement)));
+        assert_eq!(unread[0].confidence, Confidence::Possible);
     }
 
     #[test]

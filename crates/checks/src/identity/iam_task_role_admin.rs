@@ -31,7 +31,8 @@ pub(crate) const CHECK: Check = Check {
     compliance: &[fsbp("IAM.1"), cis_aws("3.0.0/1.16"), cis_aws("5.0.0/1.15"), nist("AC-6"), pci("7.2.1"), pci("7.2.5")],
     fails_when: "ADMIN(role) as defined in the header. Critical when a container of it is internet-exposed is reported by \
                  ecs-internet-path-to-admin-role, not here.",
-    why: "Whoever runs code in a container of the task takes the role's credentials from there, and with them the whole account: its data, its users, its other workloads.",
+    why: "Whoever runs code in a container of the task takes the role's credentials from there, and with them the whole \
+          account: its data, its users, its other workloads.",
     remediation: Remediation {
         text: "Replace the policy with the exact actions and resources of the service.",
         cli: "aws iam detach-role-policy --role-name ROLE --policy-arn arn:aws:iam::aws:policy/AdministratorAccess",

@@ -35,7 +35,8 @@ pub(crate) const CHECK: Check = Check {
                  sagemaker create actions, sts:AssumeRole into a stronger role, ssm:SendCommand or StartSession on a \
                  stronger host, ecs:ExecuteCommand on a stronger task) holds with a real target in the account. Role \
                  itself not ADMIN.",
-    why: "The role looks harmless, yet whoever takes it from a container needs a few calls to be an administrator of the account.",
+    why: "The role looks harmless, yet whoever takes it from a container needs a few calls to be an administrator of the \
+          account.",
     remediation: Remediation {
         text: "Remove the first permission of the path or narrow its Resource and add iam:PassedToService.",
         cli: "aws iam put-role-policy --role-name ROLE --policy-name POLICY --policy-document file://scoped.json",
