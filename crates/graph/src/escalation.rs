@@ -454,7 +454,7 @@ mod tests {
     use crate::permission::Principal;
     use crate::{Estate, Unknown};
 
-    fn may(statements: Value) -> impl FnOnce(&mut Role) {
+    fn may(statements: &Value) -> impl FnOnce(&mut Role) + use<> {
         let document = policy(json!({"Version": "2012-10-17", "Statement": statements}));
         let inline = PolicyDetail { policy_name: "access".to_owned(), policy_document: Some(document) };
         move |role| role.role_policy_list = vec![inline]
@@ -464,7 +464,7 @@ mod tests {
         fixture()
             .shop()
             .global_resource(Account { id: "111111111111".to_owned(), organization: Seen::Known(None), ..Account::default() })
-            .role("admin", may(json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}])))
+            .role("admin", may(&json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}])))
     }
 
     /// The method of each step from a role to an administrator.
@@ -473,7 +473,7 @@ mod tests {
         let estate = Estate::new(&inventory);
         let role = estate.all::<Role>().find(|role| role.role_name == name).unwrap();
         let path = Principal::Role(role).escalates()?;
-        Ok(path.map(|path| path.edges.iter().map(|edge| edge.method.id.to_string()).collect()).unwrap_or_default())
+        Ok(path.map(|path| path.edges.iter().map(|edge| edge.method.id.clone()).collect()).unwrap_or_default())
     }
 
     #[test]
@@ -492,7 +492,7 @@ mod tests {
                 {"Effect": "Allow", "Action": "iam:PassRole", "Resource": role_arn(target)},
                 {"Effect": "Allow", "Action": ["ecs:RunTask", "ecs:RegisterTaskDefinition"], "Resource": "*"},
             ]);
-            account().role("deployer", may(statements))
+            account().role("deployer", may(&statements))
         };
         assert_eq!(steps(passing("admin"), "deployer").unwrap().len(), 1);
         assert_eq!(steps(passing("web-task"), "deployer").unwrap(), [""; 0]);
@@ -503,7 +503,7 @@ mod tests {
         let statements = json!([{"Effect": "Allow", "Action": "ecs:ExecuteCommand", "Resource": "*"}]);
         let exec = |enabled: bool| {
             account()
-                .role("operator", may(statements.clone()))
+                .role("operator", may(&statements))
                 .each::<Task>(move |task| task.enable_execute_command = enabled)
                 .each::<plimsoll_model::aws::ecs::TaskDefinition>(|definition| definition.task_role_arn = Some(role_arn("admin")))
         };
