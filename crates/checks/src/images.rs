@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_graph::{ElsewhereImage, Estate, Node};
 use plimsoll_model::aws::ecr::{Image, Repository};
-use plimsoll_model::aws::ecs::{Service, Task};
+use plimsoll_model::aws::ecs::{ContainerDefinition, Service, Task, TaskDefinition};
 use plimsoll_model::{Arn, ImageReference, Resource, ResourceRef, partition_of};
 use serde_json::{Value, json};
 
@@ -132,4 +132,33 @@ pub(crate) fn is_tag_immutable(repository: &Repository, tag: &str) -> Option<boo
         "MUTABLE_WITH_EXCLUSION" => Some(excluded()),
         _ => Some(false),
     }
+}
+
+/// The user that an image sets.
+pub(crate) enum ImageUser<'e> {
+    /// Root, by name or because it sets none.
+    Root(Option<&'e str>),
+    Other,
+    /// No registry that is read has the image, or it could not be read.
+    Unknown,
+}
+
+/// `root`, `0`, `root:wheel`, `0:0`, and no user at all.
+pub(crate) fn is_root(user: &str) -> bool {
+    let name = user.split(':').next().unwrap_or(user).trim();
+    name.is_empty() || name == "root" || name.parse::<u64>() == Ok(0)
+}
+
+/// The user that the images of a container name, where its definition names none.
+pub(crate) fn image_user<'e>(definition: Node<'e, TaskDefinition>, container: &ContainerDefinition) -> ImageUser<'e> {
+    let Some(Ok(images)) = definition.images_of(container) else { return ImageUser::Unknown };
+    let mut found = if images.is_empty() { ImageUser::Unknown } else { ImageUser::Other };
+    for image in images {
+        match image.config() {
+            Ok(Some(config)) if config.user.as_deref().is_none_or(is_root) => return ImageUser::Root(config.user.as_deref()),
+            Ok(Some(_)) => {}
+            _ => found = ImageUser::Unknown,
+        }
+    }
+    found
 }

@@ -4,6 +4,7 @@ mod admission;
 mod check;
 mod context;
 mod engine;
+mod escape;
 mod excess;
 mod framework;
 mod fronts;

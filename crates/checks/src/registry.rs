@@ -86,6 +86,8 @@ mod ecs_container_instance_critical_vulnerability;
 mod ecs_container_instance_not_replaceable;
 #[path = "host_patching/ecs_container_instance_patch_noncompliant.rs"]
 mod ecs_container_instance_patch_noncompliant;
+#[path = "identity/ecs_container_instance_role_theft_path.rs"]
+mod ecs_container_instance_role_theft_path;
 #[path = "tagging_governance/ecs_resource_required_tags_missing.rs"]
 mod ecs_resource_required_tags_missing;
 #[path = "network/ecs_service_bypasses_load_balancer.rs"]
@@ -347,6 +349,7 @@ pub const CHECKS: &[&Check] = &[
     &ecs_container_instance_critical_vulnerability::CHECK,
     &ecs_container_instance_not_replaceable::CHECK,
     &ecs_container_instance_patch_noncompliant::CHECK,
+    &ecs_container_instance_role_theft_path::CHECK,
     &ecs_resource_required_tags_missing::CHECK,
     &ecs_service_bypasses_load_balancer::CHECK,
     &ecs_service_connect_tls_disabled::CHECK,

@@ -454,7 +454,7 @@ mod tests {
     use crate::permission::Principal;
     use crate::{Estate, Unknown};
 
-    fn may(statements: &Value) -> impl FnOnce(&mut Role) {
+    fn may(statements: &Value) -> impl FnOnce(&mut Role) + use<> {
         let document = policy(json!({"Version": "2012-10-17", "Statement": statements}));
         let inline = PolicyDetail { policy_name: "access".to_owned(), policy_document: Some(document) };
         move |role| role.role_policy_list = vec![inline]

@@ -260,7 +260,7 @@ mod tests {
 
     use crate::Estate;
 
-    #[expect(clippy::option_option, reason = "as it is answered")]
+    #[expect(clippy::option_option, reason = "as the function that is tested answers")]
     fn reaches(account: Fixture, kind: &str) -> Option<Option<bool>> {
         let inventory = account.build();
         Estate::new(&inventory).internet_reaches(kind, 0)

@@ -2,6 +2,7 @@
 //! neighbours flow out. A dangling reference is a value, and what was not read stays unknown.
 
 mod address;
+mod advantage;
 mod audit;
 mod balancing;
 mod carrier;
@@ -39,6 +40,7 @@ mod vault;
 mod workload;
 
 pub use address::{Family, Ranges, exceed_prefix, is_public_range};
+pub use advantage::{Advantage, Advantages};
 pub use audit::{ContainerLogGroup, LogPurpose, LogWriter, Place};
 pub use balancing::Front;
 pub use carrier::CarriedGroup;

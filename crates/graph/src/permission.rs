@@ -172,6 +172,34 @@ impl<'e> Principal<'e> {
     }
 }
 
+impl Estate<'_> {
+    /// Whether a caller that has no policies of its own, an AWS service or anybody at all (`*`), may do this to a resource of
+    /// an account under the resource's policy. The RCPs of the organization that were read have their say.
+    ///
+    /// # Errors
+    ///
+    /// A policy that is malformed.
+    pub fn admits(
+        &self,
+        (account, policy): (&AccountId, Option<&PolicyDocument>),
+        caller: &str,
+        action: &str,
+        resource: &str,
+        context: Context,
+    ) -> Result<Decision, Unknown> {
+        let caller = Caller::parse(caller).ok_or_else(|| malformed(resource, "the caller is no principal"))?;
+        let controls = self.controls(account);
+        let policies = Policies {
+            resource: policy.map(|policy| parsed("resource policy", DocumentKind::Resource, Some(policy))),
+            rcps: controls.rcps.clone(),
+            resource_manages: controls.manages,
+            ..Policies::default()
+        };
+        let request = Request { resource_account: Some(account.as_str().into()), context, ..Request::new(caller, action, resource) };
+        plimsoll_iam::evaluate(&request, &policies).map_err(|error| malformed(resource, &error.to_string()))
+    }
+}
+
 /// Why a text names no principal.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoPrincipal {

@@ -1,11 +1,13 @@
-//! Reads the policy of the key that each cluster names for Fargate ephemeral storage, as KMS would for a request of Fargate
-//! on behalf of that cluster. Yields one verdict per active cluster with a key; a failure names the actions that are not
+//! Reads the policy of the key that each cluster names for Fargate ephemeral storage, and asks the policy engine what Fargate
+//! may do with it on behalf of that cluster. Yields one verdict per active cluster with a key; a failure names the actions that are not
 //! allowed and the conditions that do not hold.
 
-use plimsoll_graph::Node;
+use plimsoll_graph::{Node, Unknown};
+use plimsoll_iam::{Context, ContextValue, KeyState, Verdict as Answer};
 use plimsoll_model::Severity;
 use plimsoll_model::aws::ecs::Cluster;
-use plimsoll_model::policy::{Statement, wildcard_match};
+use plimsoll_model::aws::kms::Key;
+use plimsoll_model::policy::{PolicyDocument, Statement};
 use serde_json::{Value, json};
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, fail, nist};
@@ -39,20 +41,12 @@ const FARGATE: &str = "fargate.amazonaws.com";
 /// What Fargate calls to give a task encrypted storage.
 const ACTIONS: [&str; 2] = ["kms:GenerateDataKeyWithoutPlaintext", "kms:CreateGrant"];
 
-/// Whether something holds of a request; the minimum of two is their "and", the maximum their "or".
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Holds {
-    No,
-    Perhaps,
-    Yes,
-}
-
-/// A request that Fargate sends to KMS.
-struct Request<'a> {
-    action: &'a str,
-    account: &'a str,
-    cluster: &'a str,
-    key: &'a str,
+/// A request that Fargate sends to KMS on behalf of a cluster.
+struct Sent<'e> {
+    action: &'static str,
+    cluster: Node<'e, Cluster>,
+    key: Node<'e, Key>,
+    resource: &'e str,
 }
 
 fn judge(cluster: Node<'_, Cluster>) -> Judgement {
@@ -64,21 +58,22 @@ fn judge(cluster: Node<'_, Cluster>) -> Judgement {
         return Ok(Verdict::NotApplicable);
     };
     let statements = key_statements(key)?.unwrap_or_default();
+    let policy = key.data().policy.known()?.as_ref();
+    let resource = key.metadata().ok().flatten().map_or(key.data().key_id.as_str(), |metadata| metadata.arn.as_str());
     let (mut missing, mut denied, mut conditional, mut relevant) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for action in ACTIONS {
-        let request = Request { action, account: cluster.account().as_str(), cluster: cluster.name(), key: &key.data().key_id };
-        let best = |allows: bool| {
-            let applying = statements.iter().filter(|statement| statement.allows == allows);
-            applying.map(|statement| applies(statement, &request)).max().unwrap_or(Holds::No)
-        };
-        match (best(true), best(false)) {
-            (Holds::No, _) => missing.push(action),
-            (_, Holds::Yes) => denied.push(action),
-            (Holds::Yes, Holds::No) => {}
-            _ => conditional.push(action),
+        let sent = Sent { action, cluster, key, resource };
+        match sent.verdict(policy)? {
+            Answer::Allowed => {}
+            Answer::Conditional => conditional.push(action),
+            Answer::ExplicitlyDenied => denied.push(action),
+            // A statement about another resource may mean the key by its ARN, which is not known.
+            Answer::ImplicitlyDenied if !resource.starts_with("arn:") => conditional.push(action),
+            Answer::ImplicitlyDenied => missing.push(action),
         }
-        relevant
-            .extend(statements.iter().filter(|statement| concerns(statement, &request)).map(|statement| explained(statement, &request)));
+        for statement in statements.iter().filter(|statement| concerns(statement, action)) {
+            relevant.push(sent.explained(statement)?);
+        }
     }
     if missing.is_empty() && denied.is_empty() {
         if conditional.is_empty() {
@@ -101,96 +96,73 @@ fn judge(cluster: Node<'_, Cluster>) -> Judgement {
 }
 
 /// Whether a statement speaks of the request, whatever its conditions.
-fn concerns(statement: &Statement<'_>, request: &Request<'_>) -> bool {
-    principal(statement) != Holds::No && statement.covers_action(request.action)
-}
-
-/// A statement with those of its conditions that the request does not meet.
-fn explained(statement: &Statement<'_>, request: &Request<'_>) -> Value {
-    let unmet: Vec<String> = statement
-        .conditions
-        .iter()
-        .filter(|(operator, key, values)| condition(operator, key, values, request) == Holds::No)
-        .map(|(operator, key, _)| format!("{operator} {key}"))
-        .collect();
-    let mut evidence = statement_evidence(statement);
-    if let Value::Object(fields) = &mut evidence {
-        fields.insert("request".to_owned(), json!(request.action));
-        fields.insert("unmetConditions".to_owned(), json!(unmet));
-    }
-    evidence
-}
-
-fn applies(statement: &Statement<'_>, request: &Request<'_>) -> Holds {
-    if !statement.covers_action(request.action) {
-        return Holds::No;
-    }
-    let conditions = statement.conditions.iter().map(|(operator, key, values)| condition(operator, key, values, request));
-    conditions.fold(principal(statement).min(resource(statement, request)), Holds::min)
-}
-
-fn principal(statement: &Statement<'_>) -> Holds {
-    match &statement.principals {
-        Some(principals) if principals.everyone || names_service(statement, FARGATE) => Holds::Yes,
-        // Whether NotPrincipal reaches services is not documented.
-        None if statement.not_principal => Holds::Perhaps,
-        _ => Holds::No,
-    }
-}
-
-/// In a key policy the resource is the key itself, by `*` or by its ARN.
-fn resource(statement: &Statement<'_>, request: &Request<'_>) -> Holds {
-    if !statement.not_resources.is_empty() {
-        return Holds::Perhaps;
-    }
-    let matches = statement.resources.is_empty() || statement.resources.iter().any(|pattern| wildcard_match(pattern, request.key));
-    match matches {
-        true => Holds::Yes,
-        // The key goes by an alias or id as long as its ARN is not known.
-        false if request.key.starts_with("arn:") => Holds::No,
-        false => Holds::Perhaps,
-    }
-}
-
-/// Whether a condition holds, as far as it is known what Fargate sends along: the encryption context, and for a grant
-/// the one operation `Decrypt`.
-fn condition(operator: &str, key: &str, values: &[String], request: &Request<'_>) -> Holds {
-    let sent = match key.to_ascii_lowercase().as_str() {
-        "kms:encryptioncontext:aws:ecs:clusteraccount" => Some(request.account),
-        "kms:encryptioncontext:aws:ecs:clustername" => Some(request.cluster),
-        "kms:grantoperations" => (request.action == "kms:CreateGrant").then_some("Decrypt"),
-        _ => return Holds::Perhaps,
+fn concerns(statement: &Statement<'_>, action: &str) -> bool {
+    let named = match &statement.principals {
+        Some(principals) => principals.everyone || names_service(statement, FARGATE),
+        None => statement.not_principal,
     };
-    if values.iter().any(|value| value.contains("${")) {
-        return Holds::Perhaps;
-    }
-    let operator = operator.to_ascii_lowercase();
-    let (for_all, operator) = operator.strip_prefix("forallvalues:").map_or((false, operator.as_str()), |rest| (true, rest));
-    let (for_any, operator) = operator.strip_prefix("foranyvalue:").map_or((false, operator), |rest| (true, rest));
-    let (if_exists, operator) = operator.strip_suffix("ifexists").map_or((false, operator), |rest| (true, rest));
-    let (negated, matches): (bool, fn(&str, &str) -> bool) = match operator {
-        "stringequals" => (false, |value, sent| value == sent),
-        "stringnotequals" => (true, |value, sent| value == sent),
-        "stringequalsignorecase" => (false, |value, sent| value.eq_ignore_ascii_case(sent)),
-        "stringnotequalsignorecase" => (true, |value, sent| value.eq_ignore_ascii_case(sent)),
-        "stringlike" => (false, wildcard_match),
-        "stringnotlike" => (true, wildcard_match),
-        "null" => return decided(values.iter().any(|value| value.eq_ignore_ascii_case("true") == sent.is_none())),
-        _ => return Holds::Perhaps,
-    };
-    match sent {
-        Some(sent) => decided(values.iter().any(|value| matches(value, sent)) != negated),
-        None => decided(if_exists || for_all || (negated && !for_any)),
-    }
+    named && statement.covers_action(action)
 }
 
-fn decided(holds: bool) -> Holds {
-    if holds { Holds::Yes } else { Holds::No }
+impl Sent<'_> {
+    /// What KMS says to it under a policy.
+    fn verdict(&self, policy: Option<&PolicyDocument>) -> Result<Answer, Unknown> {
+        let ask = |caller: &str| {
+            let decision = self.cluster.estate().admits((self.key.account(), policy), caller, self.action, self.resource, self.context());
+            decision.map(|decision| decision.verdict)
+        };
+        // What everybody may do, a service may do too; what is denied to everybody or to it, stays denied.
+        Ok(match ask(FARGATE)? {
+            Answer::ImplicitlyDenied => match ask("*")? {
+                Answer::ExplicitlyDenied => Answer::ImplicitlyDenied,
+                verdict => verdict,
+            },
+            verdict => verdict,
+        })
+    }
+
+    /// What is known of what Fargate sends along: the encryption context, and for a grant the one operation `Decrypt`.
+    /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-create-storage-key.html>
+    fn context(&self) -> Context {
+        let grants = self.action == "kms:CreateGrant";
+        let operations = KeyState::Known(ContextValue::Many(vec!["Decrypt".into()]));
+        let mut context = Context::open()
+            .with("kms:EncryptionContext:aws:ecs:clusterAccount", KeyState::known(self.cluster.account().as_str()))
+            .with("kms:EncryptionContext:aws:ecs:clusterName", KeyState::known(self.cluster.name()))
+            .with("kms:GrantOperations", if grants { operations } else { KeyState::Absent })
+            .with("aws:PrincipalIsAWSService", KeyState::known("true"))
+            .with("aws:PrincipalServiceName", KeyState::known(FARGATE))
+            .with("aws:SecureTransport", KeyState::known("true"))
+            .with("aws:RequestedRegion", KeyState::known(self.key.region().as_str()));
+        // Fargate decides on these, not whoever wants the answer to be yes.
+        for key in ["kms:GranteePrincipal", "kms:GrantIsForAWSResource", "aws:UserAgent", "aws:Referer", "aws:TagKeys"] {
+            context.set(key, KeyState::Unknown);
+        }
+        context
+    }
+
+    /// A statement with those of its conditions that the request does not meet, each tried by itself.
+    fn explained(&self, statement: &Statement<'_>) -> Result<Value, Unknown> {
+        let mut unmet = Vec::new();
+        for (operator, key, values) in &statement.conditions {
+            let alone = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"Service": FARGATE},
+                "Action": self.action, "Resource": "*", "Condition": {*operator: {*key: values}}}});
+            if !self.verdict(Some(&PolicyDocument(alone)))?.is_possible() {
+                unmet.push(format!("{operator} {key}"));
+            }
+        }
+        let mut evidence = statement_evidence(statement);
+        if let Value::Object(fields) = &mut evidence {
+            fields.insert("request".to_owned(), json!(self.action));
+            fields.insert("unmetConditions".to_owned(), json!(unmet));
+        }
+        Ok(evidence)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_fixture::{Fixture, fargate_key_policy, fixture, gap, key_arn, policy};
+    use plimsoll_fixture::{Fixture, REGION, fargate_key_policy, fixture, gap, key_arn, policy};
     use plimsoll_model::aws::ecs::{ClusterConfiguration, ManagedStorageConfiguration};
     use plimsoll_model::policy::PolicyDocument;
     use plimsoll_model::{Seen, Severity};
@@ -282,6 +254,35 @@ mod tests {
         assert_eq!(with_statement(&deny), Unknown);
         let allow = |statements: &mut Value| statements[1]["Condition"]["StringEquals"]["aws:SourceAccount"] = json!("111111111111");
         assert_eq!(changed(allow), Unknown);
+    }
+
+    #[test]
+    fn a_deny_of_one_action_or_to_all_services_counts_and_one_to_others_does_not() {
+        let grants =
+            json!({"Effect": "Deny", "Principal": {"Service": "fargate.amazonaws.com"}, "Action": "kms:CreateGrant", "Resource": "*"});
+        assert_eq!(with_statement(&grants), Fail(Severity::Medium));
+        let services = json!({"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*", "Condition": {"Bool": {"aws:PrincipalIsAWSService": "true"}}});
+        assert_eq!(with_statement(&services), Fail(Severity::Medium));
+        let people = json!({"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*", "Condition": {"Bool": {"aws:PrincipalIsAWSService": "false"}}});
+        assert_eq!(with_statement(&people), Pass);
+        let elsewhere = json!({"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:RequestedRegion": REGION}}});
+        assert_eq!(with_statement(&elsewhere), Pass);
+        let of_account = json!({"Effect": "Deny", "Principal": {"AWS": "111111111111"}, "Action": "kms:*", "Resource": "*"});
+        assert_eq!(with_statement(&of_account), Pass);
+    }
+
+    #[test]
+    fn a_condition_on_the_account_that_the_policy_writes_in_another_way_is_met() {
+        let like = |statements: &mut Value| {
+            statements[1]["Condition"] = json!({"StringLike": {"kms:EncryptionContext:aws:ecs:clusterAccount": "1111*"},
+                "StringEqualsIgnoreCase": {"kms:EncryptionContext:aws:ecs:clusterName": "SHOP"},
+                "Null": {"kms:GrantOperations": "true"}});
+        };
+        assert_eq!(changed(like), Pass);
+        let null = |statements: &mut Value| statements[2]["Condition"] = json!({"Null": {"kms:GrantOperations": "true"}});
+        assert_eq!(changed(null), Fail(Severity::Medium));
+        let other_key = |statements: &mut Value| statements[1]["Resource"] = json!(key_arn("k2"));
+        assert_eq!(changed(other_key), Fail(Severity::Medium));
     }
 
     #[test]

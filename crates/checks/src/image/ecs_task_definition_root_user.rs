@@ -3,10 +3,11 @@
 
 use plimsoll_graph::Node;
 use plimsoll_model::Severity;
-use plimsoll_model::aws::ecs::{ContainerDefinition, TaskDefinition};
+use plimsoll_model::aws::ecs::TaskDefinition;
 use serde_json::json;
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, cis_docker, fail, fsbp, nist, pci};
+use crate::images::{ImageUser, image_user, is_root};
 use crate::reading::{containers, users};
 
 pub(crate) const CHECK: Check = Check {
@@ -46,15 +47,6 @@ pub(crate) const CHECK: Check = Check {
     },
     evaluate: |_, verdicts| verdicts.each_definition(judge),
 };
-
-/// The user that an image sets.
-enum ImageUser<'e> {
-    /// Root, by name or because it sets none.
-    Root(Option<&'e str>),
-    Other,
-    /// No registry that is read has the image, or it could not be read.
-    Unknown,
-}
 
 fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     let windows = !definition.is_linux();
@@ -101,25 +93,6 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     } else {
         fail(format!("{message} unless the image sets another user, which was not read"), evidence).possible().verdict()
     }
-}
-
-/// `root`, `0`, `root:wheel`, `0:0`, and no user at all.
-fn is_root(user: &str) -> bool {
-    let name = user.split(':').next().unwrap_or(user).trim();
-    name.is_empty() || name == "root" || name.parse::<u64>() == Ok(0)
-}
-
-fn image_user<'e>(definition: Node<'e, TaskDefinition>, container: &ContainerDefinition) -> ImageUser<'e> {
-    let Some(Ok(images)) = definition.images_of(container) else { return ImageUser::Unknown };
-    let mut found = if images.is_empty() { ImageUser::Unknown } else { ImageUser::Other };
-    for image in images {
-        match image.config() {
-            Ok(Some(config)) if config.user.as_deref().is_none_or(is_root) => return ImageUser::Root(config.user.as_deref()),
-            Ok(Some(_)) => {}
-            _ => found = ImageUser::Unknown,
-        }
-    }
-    found
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use plimsoll_model::aws::ecs::TaskDefinition;
 use serde_json::json;
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, cis_docker, fail, nist};
+use crate::escape::{TRACE, dangerous_capabilities};
 use crate::reading::{DEFINITION_NEEDS, containers, is_capability, is_for_fargate, listed, users};
 
 pub(crate) const CHECK: Check = Check {
@@ -34,21 +35,7 @@ pub(crate) const CHECK: Check = Check {
     evaluate: |_, verdicts| verdicts.each_definition(judge),
 };
 
-/// Capabilities that let a container out, whatever else is set.
-const DANGEROUS: &[&str] =
-    &["ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_RAWIO", "SYS_BOOT", "SYS_TIME", "DAC_READ_SEARCH", "BPF", "PERFMON", "SYSLOG"];
-
-/// Traces the processes of the host where it shares them; the one that Fargate lets through.
-const TRACE: &str = "SYS_PTRACE";
-
-/// Reconfigures the network that the container is in: the host's, in network mode host.
-const NETWORK: &str = "NET_ADMIN";
-
 fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
-    let compatible = definition.compatible();
-    let only_external = compatible.external && !(compatible.ec2 || compatible.managed_instances || compatible.fargate);
-    let traces = !only_external || definition.pid_mode.as_deref() == Some("host");
-    let host_network = definition.network_mode.as_deref() == Some("host");
     let mut names: Vec<&str> = Vec::new();
     let mut added: Vec<&str> = Vec::new();
     let mut evidence = Vec::new();
@@ -56,7 +43,7 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
         let capabilities = container.linux_parameters.as_ref().and_then(|parameters| parameters.capabilities.as_ref());
         let add = capabilities.map(|capabilities| capabilities.add.as_slice()).unwrap_or_default();
         let before = added.len();
-        added.extend(add.iter().map(String::as_str).filter(|added| is_dangerous(added, host_network, traces)));
+        added.extend(dangerous_capabilities(definition, container));
         if added.len() > before {
             names.push(&container.name);
             evidence.push(json!({"name": container.name, "linuxParameters": {"capabilities": {"add": add}}}));
@@ -78,12 +65,6 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     let failure = fail(format!("{} of {} {adds} {}", containers(&names), definition.name(), listed(&added)), evidence);
     let only_traces = added.iter().all(|added| is_capability(added, TRACE));
     if only_traces && is_for_fargate(definition) { failure.severity(Severity::Low).verdict() } else { failure.verdict() }
-}
-
-fn is_dangerous(added: &str, host_network: bool, traces: bool) -> bool {
-    DANGEROUS.iter().any(|name| is_capability(added, name))
-        || (traces && is_capability(added, TRACE))
-        || (host_network && is_capability(added, NETWORK))
 }
 
 #[cfg(test)]

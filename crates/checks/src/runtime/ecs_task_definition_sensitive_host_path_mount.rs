@@ -2,14 +2,13 @@
 //! scope; a failure names every sensitive path. Sockets of the container runtime have a check of their own.
 
 use plimsoll_graph::Node;
+use plimsoll_model::Severity;
 use plimsoll_model::aws::ecs::{ContainerDefinition, Device, TaskDefinition};
-use plimsoll_model::{Severity, Thresholds};
 use serde_json::json;
 
 use crate::check::{Area, ByLaunch, Check, Judgement, Remediation, Responsibility, Verdict, cis_docker, fail, nist};
-use crate::reading::{
-    DEFINITION_NEEDS, HostMount, containers, distinct, holds_runtime_socket, host_mounts, host_path, is_within, listed, users,
-};
+use crate::escape::{is_takeover, mapped_devices, sensitive_mounts};
+use crate::reading::{DEFINITION_NEEDS, HostMount, containers, distinct, host_path, listed, users};
 
 pub(crate) const CHECK: Check = Check {
     id: "ecs-task-definition-sensitive-host-path-mount",
@@ -39,47 +38,12 @@ pub(crate) const CHECK: Check = Check {
     evaluate: |_, verdicts| verdicts.each_definition(judge),
 };
 
-/// Directories of the host, as [`host_path`] writes them, that hold its configuration, programs, state or secrets.
-const DIRECTORIES: &[&str] = &[
-    "/etc",
-    "/proc",
-    "/sys",
-    "/dev",
-    "/boot",
-    "/root",
-    "/home",
-    "/usr",
-    // On most hosts these four are links into /usr.
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib64",
-    "/var/lib/docker",
-    "/var/lib/ecs",
-    "/var/log",
-    // State of the ECS agent.
-    "/data",
-    "c:/programdata/amazon",
-];
-
-/// Beginnings of devices that give no way out: FUSE and accelerators.
-const HARMLESS_DEVICES: &[&str] = &["/dev/fuse", "/dev/null", "/dev/nvidia", "/dev/neuron"];
-
-/// Beginnings of devices that hold the file systems of the host.
-const BLOCK_DEVICES: &[&str] =
-    &["/dev/sd", "/dev/xvd", "/dev/nvme", "/dev/vd", "/dev/dm-", "/dev/md", "/dev/loop", "/dev/mapper", "/dev/disk"];
-
-/// Devices that hold the memory or the messages of the kernel, and the directory of all devices.
-const KERNEL_DEVICES: &[&str] = &["/dev", "/dev/mem", "/dev/kmem", "/dev/port", "/dev/kmsg"];
-
 fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     // Fargate accepts neither host.sourcePath nor devices.
     if definition.launch().only_fargate() {
         return Ok(Verdict::NotApplicable);
     }
-    let mounts: Vec<HostMount<'_>> = host_mounts(definition.data())
-        .filter(|mount| is_sensitive(mount) && !is_accepted(mount, definition.estate().thresholds()))
-        .collect();
+    let mounts: Vec<HostMount<'_>> = sensitive_mounts(definition).collect();
     let devices: Vec<(&ContainerDefinition, &Device)> = mapped_devices(definition.data()).collect();
     if mounts.is_empty() && devices.is_empty() {
         return Ok(Verdict::Pass);
@@ -99,33 +63,6 @@ fn judge(definition: Node<'_, TaskDefinition>) -> Judgement {
     let reach = if names.len() == 1 { "reaches" } else { "reach" };
     let message = format!("{} of {} {reach} {} of the host", containers(&names), definition.name(), listed(&paths));
     fail(message, evidence).severity(if takes_over { Severity::High } else { Severity::Medium }).verdict()
-}
-
-/// The path itself, what lies below it and what contains it: `/var` holds `/var/lib/docker`.
-fn is_sensitive(mount: &HostMount<'_>) -> bool {
-    let path = host_path(mount.source_path());
-    !holds_runtime_socket(&path) && DIRECTORIES.iter().any(|directory| is_within(&path, directory) || is_within(directory, &path))
-}
-
-/// Whether the configuration lets this very image mount this very path, as it does for log collectors.
-fn is_accepted(mount: &HostMount<'_>, thresholds: &Thresholds) -> bool {
-    let accepted = &thresholds.accepted_host_mounts;
-    accepted.iter().any(|accepted| accepted.image == mount.image() && host_path(&accepted.path) == host_path(mount.source_path()))
-}
-
-fn mapped_devices(definition: &TaskDefinition) -> impl Iterator<Item = (&ContainerDefinition, &Device)> {
-    definition.container_definitions.iter().flat_map(|container| {
-        let devices = container.linux_parameters.iter().flat_map(|parameters| &parameters.devices);
-        devices.filter(|device| !starts_with(HARMLESS_DEVICES, &host_path(&device.host_path))).map(move |device| (container, device))
-    })
-}
-
-fn is_takeover(device: &str) -> bool {
-    KERNEL_DEVICES.contains(&device) || starts_with(BLOCK_DEVICES, device)
-}
-
-fn starts_with(beginnings: &[&str], path: &str) -> bool {
-    beginnings.iter().any(|beginning| path.starts_with(beginning))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::exposure::{Exposure, Ties};
-use super::holdings::{as_written, surplus};
+use super::holdings::{as_written, holds_all_of, is_of_principal, surplus};
 use super::method::{How, On, Place};
 use super::node::{Grant, Node};
 use super::path::Permission;
@@ -101,8 +101,7 @@ impl<'s> Likeness<'s> {
         let mut documents: Vec<_> = stack.all().filter_map(pointer).collect();
         documents.sort_unstable();
         let statements = stack.all().filter_map(|(_, attached)| read(attached)).flat_map(|document| &document.statements);
-        let asks_who = |key: &str| key.starts_with("aws:principal") || key == "aws:username" || key == "aws:userid";
-        let personal = statements.flat_map(crate::document::Statement::keys).any(asks_who);
+        let personal = statements.flat_map(crate::document::Statement::keys).any(is_of_principal);
         Self {
             account: node.account(),
             is_user: node.caller.text.contains(":user/"),
@@ -166,8 +165,12 @@ impl<'s> Looking<'s> {
         let key = (self.like.get(role).copied().unwrap_or(role), at);
         let (holder, other) = (self.search.node(role)?, self.search.node(at)?);
         let surplus = self.surplus.entry(key).or_insert_with(|| surplus(holder, other).map(|found| as_written(holder, found))).clone();
-        let leads_on = self.escalating.contains(&role) && !self.escalating.contains(&at);
-        (surplus.is_some() || leads_on).then_some(surplus)
+        (surplus.is_some() || self.leads_on(role, at)).then_some(surplus)
+    }
+
+    /// Whether a role can become an administrator, and the principal cannot.
+    fn leads_on(&self, role: usize, at: usize) -> bool {
+        self.escalating.contains(&role) && !self.escalating.contains(&at)
     }
 
     /// Everybody's share of what was found.
@@ -191,6 +194,10 @@ impl<'s> Looking<'s> {
             for at in reach.callers(role) {
                 let Some(from) = search.node(at).filter(|from| self.wants(at) && from.account() == to.account()) else { continue };
                 let Some((row, place, placement)) = placements.entry(at).or_insert_with(|| best_placement(search, from)) else { continue };
+                // Cheaper to see than whether the role may be passed.
+                if !self.leads_on(role, at) && holds_all_of(from, to) {
+                    continue;
+                }
                 let passed = from.can("iam:PassRole", target.arn(), &[("iam:PassedToService", KeyState::known(TASKS))]);
                 let Some((passed, surplus)) = passed.and_then(|passed| Some((passed, self.gained(role, at)?))) else { continue };
                 let mut unverified = placement.unverified.clone();
