@@ -14,7 +14,7 @@ use plimsoll_iam::{Attached, DocumentKind, KeyState, Layer, Question, Tri, Verdi
 use plimsoll_model::aws::iam::{AttachedPolicy, PolicyDetail, Role, User};
 use plimsoll_model::aws::{ec2, ecr, ecs, eks, iam};
 use plimsoll_model::{AccountId, ImageReference, Region, Resource};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::permission::{Principal, parsed};
 use crate::service_account::IssuerTrust;
@@ -311,6 +311,7 @@ impl Estate<'_> {
     fn repository_in_use(&self, repository: Node<'_, ecr::Repository>) -> Repository {
         let policy = repository.data().policy.known().ok().and_then(Option::as_ref);
         let mut deployments: Vec<Deployment> = Vec::new();
+        let mut known: FxHashSet<(&str, Tri)> = FxHashSet::default();
         for image in self.running_images().filter(|image| image.data().repository_name == repository.data().repository_name) {
             if image.repository().found() != Some(repository) {
                 continue;
@@ -318,9 +319,8 @@ impl Estate<'_> {
             for running in image.running_tasks() {
                 let Some(role) = role_of(running) else { continue };
                 let follows_tag = running.task_definition().found().map_or(Tri::Unknown, |definition| follows(repository, definition));
-                let deployment = Deployment { role: role.as_str().into(), follows_tag };
-                if !deployments.iter().any(|known| known.role == deployment.role && known.follows_tag == deployment.follows_tag) {
-                    deployments.push(deployment);
+                if known.insert((role.as_str(), follows_tag)) {
+                    deployments.push(Deployment { role: role.as_str().into(), follows_tag });
                 }
             }
         }

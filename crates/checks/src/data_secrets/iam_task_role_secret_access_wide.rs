@@ -52,6 +52,8 @@ pub(crate) const CHECK: Check = Check {
 
 /// Secrets that are named in evidence.
 const SHOWN: usize = 20;
+/// Secrets whose statements are named.
+const CITED: usize = 3;
 
 fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
     let roles = task_roles(estate);
@@ -75,7 +77,7 @@ fn judge(one: &TaskRole<'_>, any: &Holdings, vault: &Vault) -> Judgement {
     }
     let who = format!("task role {}{}", one.role.name(), one.told());
     let (message, grants) = if everything.is_empty() {
-        let grants = vault.grants(principal, SHOWN);
+        let grants = vault.grants(principal, CITED);
         let by = told(&grants);
         let count = readable.len();
         (format!("{who} may read {count} secrets and parameters, of which its task definitions name {}{by}", referenced.len()), grants)
