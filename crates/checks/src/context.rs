@@ -35,6 +35,13 @@ impl Context {
     /// network judge exposure themselves, and how a thing is tagged or recorded is no way in.
     pub(crate) fn of_workload(estate: &Estate<'_>, area: Area, kind: &str, index: u32) -> Self {
         let mut context = Self::default();
+        if area == Area::Network && kind.starts_with("elasticloadbalancing:") {
+            // Internet-facing is what it is meant to be; whether anybody there gets in is another question.
+            if estate.internet_reaches(kind, index) == Some(Some(false)) {
+                context.lowers.push("nothing on the internet reaches it");
+            }
+            return context;
+        }
         if matches!(area, Area::Network | Area::TaggingGovernance | Area::PlatformAudit) {
             return context;
         }

@@ -1,6 +1,7 @@
 //! What checks of load balancers in front of containers share: which listeners they judge, and how they tell what is behind.
 
 use plimsoll_graph::{Estate, Node};
+use plimsoll_model::Resource;
 use plimsoll_model::aws::ecs::Service;
 use plimsoll_model::aws::elasticloadbalancing::{Listener, LoadBalancer};
 use serde_json::{Value, json};
@@ -44,7 +45,9 @@ pub(crate) fn behind(services: &[Node<'_, Service>]) -> String {
     if names.is_empty() { "containers".to_owned() } else { counted("service", &names) }
 }
 
-/// What exposure was decided by. Who the security groups, network ACLs and routes let in is not looked at.
+/// What exposure was decided by: the scheme says what is meant, groups, ACLs and routes whether anybody on the internet
+/// gets in.
 pub(crate) fn exposure(balancer: Node<'_, LoadBalancer>) -> Value {
-    json!({"Scheme": balancer.data().scheme, "DNSName": balancer.data().dns_name, "decidedBy": "Scheme"})
+    let reached = balancer.estate().internet_reaches(LoadBalancer::KIND, balancer.index()).flatten();
+    json!({"Scheme": balancer.data().scheme, "DNSName": balancer.data().dns_name, "reachableFromInternet": reached})
 }

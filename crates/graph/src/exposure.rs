@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use plimsoll_model::aws::ec2::{Instance, NetworkInterface};
 use plimsoll_model::aws::ecs::{ContainerInstance, Service, Task, TaskDefinition};
+use plimsoll_model::aws::elasticloadbalancing::{Listener, LoadBalancer};
 use plimsoll_net::{Balanced, Exposure, Flow, PathExposure, PortSet, Protocol};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -161,7 +162,7 @@ impl Estate<'_> {
     }
 
     /// Whether the internet reaches a workload, by kind and position of the resource: a task, a service or task definition
-    /// by its running tasks, a container host. `None` for what is no workload, or does not run; `Some(None)` where it is
+    /// by its running tasks, a container host, an internet-facing load balancer or its listener by its nodes. `None` for what is no workload, or does not run; `Some(None)` where it is
     /// not known.
     pub fn internet_reaches(&self, kind: &str, index: u32) -> Option<Option<bool>> {
         let any = |tasks: &mut dyn Iterator<Item = Node<'_, Task>>| {
@@ -181,6 +182,8 @@ impl Estate<'_> {
             "ecs:Task" => self.at::<Task>(index).filter(|task| task.is_running()).map(Node::<'_, Task>::is_internet_reachable),
             "ecs:Service" => any(&mut self.at::<Service>(index)?.tasks()),
             "ecs:TaskDefinition" => any(&mut self.at::<TaskDefinition>(index)?.tasks()),
+            "elasticloadbalancing:LoadBalancer" => self.at::<LoadBalancer>(index)?.internet_reaches_nodes(),
+            "elasticloadbalancing:Listener" => self.at::<Listener>(index)?.load_balancer().found()?.internet_reaches_nodes(),
             "ecs:ContainerInstance" => Some(self.at::<ContainerInstance>(index)?.ways_in().reachable),
             _ => None,
         }
@@ -224,6 +227,25 @@ impl Node<'_, Task> {
             self.estate.all::<Task>().map(|task| if task.is_running() { task.ways_in().reachable } else { Some(false) }).collect()
         });
         known.get(self.index as usize).copied().flatten()
+    }
+}
+
+impl Node<'_, LoadBalancer> {
+    /// Whether the internet reaches some node of an internet-facing load balancer: its groups may let in few, or nobody.
+    /// `None` for an internal one, and where its nodes were not read.
+    fn internet_reaches_nodes(self) -> Option<Option<bool>> {
+        if !self.data().is_internet_facing() {
+            return None;
+        }
+        let mut nodes = self.nodes().peekable();
+        nodes.peek()?;
+        let network = self.estate.network();
+        let answers = nodes.map(|node| network.exposure(&node.network_interface_id)?.direct.is_open());
+        Some(answers.fold(Some(false), |so_far, one| match (so_far, one) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (None, _) | (_, None) => None,
+            (Some(false), Some(false)) => Some(false),
+        }))
     }
 }
 
@@ -310,6 +332,30 @@ mod tests {
         assert_eq!(reaches(bridged(32_768), "ecs:Task"), Some(Some(true)));
         assert_eq!(reaches(bridged(22), "ecs:Task"), Some(Some(false)), "the port of somebody else");
         assert_eq!(reaches(bridged(22), "ecs:ContainerInstance"), Some(Some(true)));
+    }
+
+    #[test]
+    fn a_load_balancer_is_reached_where_somebody_gets_in_to_a_node() {
+        let front = |open: bool| {
+            let node = |interface: &mut plimsoll_model::aws::ec2::NetworkInterface| {
+                interface.interface_type = Some("interface".to_owned());
+                interface.groups = vec![plimsoll_model::aws::ec2::GroupIdentifier { group_id: "sg-front".to_owned(), group_name: None }];
+            };
+            let account = fixture().shop().behind_load_balancer().interface("node", node);
+            let arn = account.clone().build().load_balancers[0].data.load_balancer_arn.clone();
+            let described = arn.split_once(":loadbalancer/").map(|(_, end)| format!("ELB {end}"));
+            let account = account.each::<plimsoll_model::aws::ec2::NetworkInterface>(move |interface| {
+                if interface.network_interface_id == "eni-node" {
+                    interface.description.clone_from(&described);
+                }
+            });
+            if open { account.facing_internet(443) } else { account }
+        };
+        for kind in ["elasticloadbalancing:LoadBalancer", "elasticloadbalancing:Listener"] {
+            assert_eq!(reaches(front(true), kind), Some(Some(true)), "{kind}");
+            assert_eq!(reaches(front(false), kind), Some(Some(false)), "{kind}");
+            assert_eq!(reaches(fixture().shop().behind_load_balancer(), kind), None, "no node was read");
+        }
     }
 
     #[test]
