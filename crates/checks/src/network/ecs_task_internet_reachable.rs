@@ -83,8 +83,10 @@ fn judge(task: Node<'_, Task>) -> Judgement {
         exposed.extend(way.flows.iter().filter(|flow| is_wide(&flow.peers)).filter_map(|flow| Some((way, declared_part(flow, declared)?))));
     }
     let Some((way, flow)) = exposed.first() else {
-        let doubtful = ways.ways.iter().any(|way| way.balanced.is_none() && !way.certain);
-        if ways.reachable.is_none() && (doubtful || ways.ways.is_empty()) {
+        // A ping may get in for certain where it is not known whether anything else does.
+        let mut direct = ways.ways.iter().filter(|way| way.balanced.is_none() && !way.certain);
+        let doubtful = direct.any(|way| way.flows.iter().any(|flow| is_wide(&flow.peers) && declared_part(flow, declared).is_some()));
+        if doubtful || ways.reachable.is_none() && ways.ways.is_empty() {
             let missing: Vec<&str> = ways.missing.iter().map(String::as_str).collect();
             let why = format!("it is not known whether the internet reaches the task: {}", listed(&missing));
             return Err(undecided(task, "ec2:DescribeNetworkInterfaces", Gap::INCONCLUSIVE, why));
@@ -220,6 +222,9 @@ mod tests {
             ),
             Unknown
         );
+        let unrouted = open().facing_internet(8080).each::<SecurityGroup>(|group| group.ip_permissions = vec![rule("-1", 0, "0.0.0.0/0")]);
+        let unrouted = unrouted.without::<plimsoll_model::aws::ec2::RouteTable>().denied("ec2:DescribeRouteTables");
+        assert_eq!(outcome(&CHECK, unrouted), Unknown, "a ping that needs no reply gets in all the same");
         assert_eq!(outcome(&CHECK, open().denied("ec2:DescribeNetworkAcls")), Pass, "no public address");
         assert_eq!(outcome(&CHECK, open().denied("ecs:ListTasks")), Unknown);
     }
