@@ -233,6 +233,7 @@ impl Node<'_, Task> {
 impl Node<'_, LoadBalancer> {
     /// Whether the internet reaches some node of an internet-facing load balancer: its groups may let in few, or nobody.
     /// `None` for an internal one, and where its nodes were not read.
+    #[expect(clippy::option_option, reason = "as internet_reaches answers")]
     fn internet_reaches_nodes(self) -> Option<Option<bool>> {
         if !self.data().is_internet_facing() {
             return None;
@@ -240,12 +241,15 @@ impl Node<'_, LoadBalancer> {
         let mut nodes = self.nodes().peekable();
         nodes.peek()?;
         let network = self.estate.network();
-        let answers = nodes.map(|node| network.exposure(&node.network_interface_id)?.direct.is_open());
-        Some(answers.fold(Some(false), |so_far, one| match (so_far, one) {
-            (Some(true), _) | (_, Some(true)) => Some(true),
-            (None, _) | (_, None) => None,
-            (Some(false), Some(false)) => Some(false),
-        }))
+        let mut known = Some(false);
+        for node in nodes {
+            match network.exposure(&node.network_interface_id).and_then(|exposure| exposure.direct.is_open()) {
+                Some(true) => return Some(Some(true)),
+                None => known = None,
+                Some(false) => {}
+            }
+        }
+        Some(known)
     }
 }
 
