@@ -1,12 +1,12 @@
 //! The search itself: backwards from administrators, level by level, to everybody who can come to act as one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
 
 use super::exposure::{Callers, Exposures};
 use super::holdings::surplus;
-use super::landscape::Landscape;
+use super::landscape::{Landscape, Principal};
 use super::method::How;
 use super::node::{MaskCache, Node, mask, nodes};
 use super::path::{Certainty, Cut, Edge, Path, Permission};
@@ -14,7 +14,8 @@ use super::raise::{changed_node, changes, to_administrator};
 use super::reach::{Names, Reach, TARGETED, names_principals};
 use super::rows::{ROWS, Row};
 use super::takeover::{Steps, assume};
-use crate::policies::Malformed;
+use crate::policies::{Attached, Malformed};
+use crate::principal::Entry;
 
 /// A principal that may do everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +60,14 @@ pub struct Search<'l> {
     pub(super) steps: Steps<'l>,
     /// The nodes that have the permissions of each row, on some resource.
     pub(super) callers: Vec<Vec<usize>>,
+    /// Whether the trust policy of each principal may admit a principal: most admit services alone.
+    admits: Vec<bool>,
+    /// The positions of the principals in the order of their ARNs.
+    by_arn: Vec<usize>,
 }
+
+/// The first steps that were found, by node.
+type Found<'s> = BTreeMap<usize, (Rank<'s>, Edge, Option<usize>)>;
 
 /// Better is less: certain before conditional, then the order of rows, then of targets.
 type Rank<'r> = (Certainty, usize, &'r str);
@@ -91,7 +99,10 @@ impl<'l> Search<'l> {
                 able.map(|(at, _)| at).collect()
             })
             .collect();
-        Self { landscape, nodes, unassessed, administrators, reaches, exposures, steps: Steps::new(landscape), callers }
+        let admits = landscape.principals.iter().map(admits_principals).collect();
+        let mut by_arn: Vec<usize> = (0..landscape.principals.len()).collect();
+        by_arn.sort_by_key(|at| landscape.principals.get(*at).map(|principal| &principal.facts.arn));
+        Self { landscape, nodes, unassessed, administrators, reaches, exposures, steps: Steps::new(landscape), callers, admits, by_arn }
     }
 
     pub(super) fn node(&self, at: usize) -> Option<&Node> {
@@ -124,18 +135,19 @@ impl<'l> Search<'l> {
         }
         let mut level = 0;
         loop {
+            let pending = self.pending(ways, allowed);
             let frontier: Vec<usize> =
                 ways.iter().enumerate().filter(|(_, way)| way.as_ref().is_some_and(|way| way.steps == level)).map(|(at, _)| at).collect();
             let later = ways.iter().any(|way| way.as_ref().is_some_and(|way| way.steps > level));
             if frontier.is_empty() && !later && level > 0 {
                 return;
             }
-            let mut found: BTreeMap<usize, (Rank<'_>, Edge, Option<usize>)> = BTreeMap::new();
+            let mut found = Found::new();
             if level == 0 {
-                self.raises(ways, allowed, &mut found);
+                self.raises(ways, allowed, &pending, &mut found);
             }
             for target in frontier {
-                self.callers_of(target, ways, allowed, &mut found);
+                self.callers_of(target, ways, allowed, &pending, &mut found);
             }
             for (at, (_, edge, next)) in found {
                 if let Some(way) = ways.get_mut(at) {
@@ -146,10 +158,23 @@ impl<'l> Search<'l> {
         }
     }
 
+    /// For each row the nodes that may take it and have no way yet. Where a layer was not read no permission is certain.
+    fn pending(&self, ways: &[Option<Way>], allowed: Certainty) -> Vec<Vec<usize>> {
+        let open = |at: &usize| ways.get(*at).is_some_and(Option::is_none);
+        let all_read = |at: &usize| self.node(*at).is_some_and(|node| node.policies.unread.is_empty());
+        let rows = ROWS.iter().zip(&self.callers);
+        rows.map(|(row, able)| {
+            let able = able.iter().copied().filter(open);
+            able.filter(|at| allowed == Certainty::Conditional || row.needs.is_empty() || all_read(at)).collect()
+        })
+        .collect()
+    }
+
     /// Nodes that raise themselves, or another while taking it over, to an administrator.
-    fn raises<'s>(&'s self, ways: &[Option<Way>], allowed: Certainty, found: &mut BTreeMap<usize, (Rank<'s>, Edge, Option<usize>)>) {
+    fn raises<'s>(&'s self, ways: &[Option<Way>], allowed: Certainty, pending: &[Vec<usize>], found: &mut Found<'s>) {
         for (at, node) in self.nodes.iter().enumerate().filter_map(|(at, node)| Some((at, node.as_ref()?))) {
-            if ways.get(at).is_none_or(Option::is_some) {
+            let uncertain = allowed == Certainty::Certain && !node.policies.unread.is_empty();
+            if uncertain || ways.get(at).is_none_or(Option::is_some) {
                 continue;
             }
             let raised = to_administrator(node, self.landscape, self.steps.attachable(node));
@@ -158,15 +183,27 @@ impl<'l> Search<'l> {
             }
         }
         for (order, row) in ROWS.iter().enumerate().filter(|(_, row)| gives_any(row)) {
-            for target in 0..self.landscape.principals.len() {
+            // What is certain was found before anything else was looked for, and targets come in the order of their rank.
+            let settled = |found: &Found<'s>, at: usize| {
+                found
+                    .get(&at)
+                    .is_some_and(|(rank, ..)| rank.0 == Certainty::Certain || (allowed == Certainty::Conditional && rank.1 <= order))
+            };
+            let mut left: BTreeSet<usize> = pending.get(order).into_iter().flatten().copied().filter(|at| !settled(found, *at)).collect();
+            for target in self.by_arn.iter().copied() {
+                if left.is_empty() {
+                    break;
+                }
                 let Some(to) = self.node(target) else { continue };
-                for at in self.likely(row, target) {
-                    let settled = found.get(&at).is_some_and(|(rank, ..)| rank.0 == Certainty::Certain);
-                    if settled || ways.get(at).is_none_or(Option::is_some) {
+                for at in self.likely(order, row, target) {
+                    if !left.contains(&at) {
                         continue;
                     }
                     if let Some(edge) = self.node(at).and_then(|from| self.steps.step(from, to, row)) {
                         keep(found, at, (edge.certainty, order, &to.caller.text), edge, None, allowed);
+                        if settled(found, at) {
+                            left.remove(&at);
+                        }
                     }
                 }
             }
@@ -174,7 +211,7 @@ impl<'l> Search<'l> {
     }
 
     /// The nodes whose grants make a row likely on a target: those that its most selective permission reaches.
-    fn likely<'s>(&'s self, row: &Row, target: usize) -> Box<dyn Iterator<Item = usize> + 's> {
+    fn likely<'s>(&'s self, order: usize, row: &Row, target: usize) -> Box<dyn Iterator<Item = usize> + 's> {
         let named = |action: &str| names_principals(action) && action != "sts:AssumeRole";
         let actions = || row.needs.iter().map(|(action, _)| *action);
         let needed = mask(row);
@@ -184,48 +221,27 @@ impl<'l> Search<'l> {
         let trusted = selective.is_none() && actions().any(|action| action == "sts:AssumeRole");
         match selective.or_else(|| actions().next()).and_then(|action| self.reaches.get(action)) {
             Some(reach) if !trusted => Box::new(reach.callers(target).filter(able)),
-            _ => Box::new(self.trusted(target).filter(able)),
+            _ => Box::new(self.trusted(order, target)),
         }
     }
 
-    /// The nodes that a role's trust policy may admit.
-    fn trusted(&self, target: usize) -> impl Iterator<Item = usize> {
-        use crate::principal::Entry;
+    /// Those who may take a row and whom a role's trust policy may admit.
+    fn trusted(&self, order: usize, target: usize) -> impl Iterator<Item = usize> {
         let trust = self.landscape.principals.get(target).and_then(|principal| principal.trust.as_ref());
-        let entries: Option<Vec<&Entry>> = trust.map(|trust| {
-            let document = trust.document.as_ref().ok();
-            let statements = document.into_iter().flat_map(|document| &document.statements);
-            let principals = statements.filter_map(|statement| statement.principals.as_ref());
-            let everyone: &'static Entry = &Entry::Everyone;
-            principals
-                .flat_map(|principals| if principals.negated { vec![everyone] } else { principals.entries.iter().collect() })
-                .collect()
-        });
+        let entries = trust.map(entries_of);
         let of_account = target_account(self.landscape, target);
-        // Nobody who acts here is a service, and most roles trust nothing else.
-        let entries = entries.map(|mut entries| {
-            entries.retain(|entry| matches!(entry, Entry::Everyone | Entry::Account(_) | Entry::Role { .. } | Entry::User { .. }));
-            entries
-        });
-        let asked: &[Option<Node>] = if entries.as_ref().is_some_and(Vec::is_empty) { &[] } else { &self.nodes };
-        asked.iter().enumerate().filter_map(move |(at, node)| {
-            let caller = &node.as_ref()?.caller;
-            let admitted = match &entries {
-                Some(entries) => entries.iter().any(|entry| entry.names(caller).is_some()),
-                None => caller.account() == of_account,
-            };
-            admitted.then_some(at)
+        let admits = self.admits.get(target).copied().unwrap_or(true);
+        let able = self.callers.get(order).filter(|_| admits).map_or(&[][..], Vec::as_slice);
+        able.iter().copied().filter(move |at| {
+            self.node(*at).is_some_and(|node| match &entries {
+                Some(entries) => entries.iter().any(|entry| entry.names(&node.caller).is_some()),
+                None => node.caller.account() == of_account,
+            })
         })
     }
 
     /// Everybody who can take this step to a node that reaches an administrator.
-    fn callers_of<'s>(
-        &'s self,
-        target: usize,
-        ways: &[Option<Way>],
-        allowed: Certainty,
-        found: &mut BTreeMap<usize, (Rank<'s>, Edge, Option<usize>)>,
-    ) {
+    fn callers_of<'s>(&'s self, target: usize, ways: &[Option<Way>], allowed: Certainty, pending: &[Vec<usize>], found: &mut Found<'s>) {
         let Some(to) = self.node(target) else { return };
         let open = |at: usize| ways.get(at).is_some_and(Option::is_none);
         if let Some((before, edge)) = &to.change {
@@ -234,8 +250,9 @@ impl<'l> Search<'l> {
             }
             return;
         }
-        for (order, row) in ROWS.iter().enumerate().filter(|(_, row)| takes_as_is(row)) {
-            for at in self.likely(row, target) {
+        let wanted = |order: usize| pending.get(order).is_some_and(|able| !able.is_empty());
+        for (order, row) in ROWS.iter().enumerate().filter(|(order, row)| takes_as_is(row) && wanted(*order)) {
+            for at in self.likely(order, row, target) {
                 let settled = found.get(&at).is_some_and(|(rank, ..)| rank.0 == Certainty::Certain && rank.1 <= order);
                 if settled || !open(at) {
                     continue;
@@ -246,8 +263,8 @@ impl<'l> Search<'l> {
             }
         }
         for exposure in self.exposures.of(target) {
-            let able = self.callers.get(exposure.row).map_or(&[][..], Vec::as_slice);
-            for at in able.iter().copied().filter(|at| open(*at)) {
+            let able = pending.get(exposure.row).map_or(&[][..], Vec::as_slice);
+            for at in able.iter().copied() {
                 let Some(from) = self.node(at) else { continue };
                 if let Callers::Only(only) = &exposure.callers
                     && !only.contains(&from.principal)
@@ -299,7 +316,9 @@ impl<'l> Search<'l> {
         }
         let reaching =
             ways.iter().enumerate().filter(|(at, way)| *at != start && way.is_some()).filter_map(|(at, _)| Some((at, self.node(at)?)));
-        let rows: Vec<&Row> = ROWS.iter().filter(|row| (takes_as_is(row) || gives_any(row)) && other(row)).collect();
+        let rows: Vec<(&Row, bool)> =
+            ROWS.iter().filter(|row| (takes_as_is(row) || gives_any(row)) && other(row)).map(|row| (row, mask(row) == 0)).collect();
+        let through = ROWS.iter().any(|row| matches!(row.how, How::Existing { .. }) && other(row));
         for (at, to) in reaching {
             if to
                 .change
@@ -308,8 +327,12 @@ impl<'l> Search<'l> {
             {
                 return true;
             }
-            if rows.iter().any(|row| self.steps.step(node, to, row).is_some()) {
+            let admits = self.admits.get(to.principal).copied().unwrap_or(true);
+            if rows.iter().any(|(row, by_trust)| (admits || !by_trust) && self.steps.step(node, to, row).is_some()) {
                 return true;
+            }
+            if !through {
+                continue;
             }
             let exposures = self.exposures.of(at).iter().filter(|exposure| ROWS.get(exposure.row).is_some_and(other));
             if exposures.into_iter().any(|exposure| self.steps.through(node, to, exposure).is_some()) {
@@ -358,15 +381,28 @@ impl<'l> Search<'l> {
     }
 }
 
+/// Whom a trust policy names.
+fn entries_of(trust: &Attached) -> Vec<&Entry> {
+    let document = trust.document.as_ref().ok();
+    let statements = document.into_iter().flat_map(|document| &document.statements);
+    let principals = statements.filter_map(|statement| statement.principals.as_ref());
+    principals
+        .flat_map(|principals| if principals.negated { vec![&Entry::Everyone] } else { principals.entries.iter().collect() })
+        .collect()
+}
+
+/// Whether a trust policy may admit roles or users; one that was not read may.
+fn admits_principals(principal: &Principal) -> bool {
+    let Some(trust) = &principal.trust else { return true };
+    entries_of(trust).into_iter().any(|entry| match entry {
+        Entry::Exact(text) => text.starts_with("arn:"),
+        Entry::Deleted(_) | Entry::Nobody(_) => false,
+        Entry::Everyone | Entry::Account(_) | Entry::Role { .. } | Entry::User { .. } => true,
+    })
+}
+
 /// Keeps the better of two first steps.
-fn keep<'s>(
-    found: &mut BTreeMap<usize, (Rank<'s>, Edge, Option<usize>)>,
-    at: usize,
-    rank: Rank<'s>,
-    edge: Edge,
-    next: Option<usize>,
-    allowed: Certainty,
-) {
+fn keep<'s>(found: &mut Found<'s>, at: usize, rank: Rank<'s>, edge: Edge, next: Option<usize>, allowed: Certainty) {
     if edge.certainty > allowed {
         return;
     }
