@@ -112,6 +112,10 @@ pub(crate) struct Changed {
 pub(crate) fn changes(node: &Node, landscape: &Landscape) -> Vec<Changed> {
     let Some(principal) = landscape.principals.get(node.principal) else { return Vec::new() };
     let mut changes = Vec::new();
+    // Most workloads have none of these permissions.
+    if node.mask == 0 {
+        return changes;
+    }
     for row in ROWS.iter().filter(|row| !row.needs.is_empty() && node.mask & mask(row) == mask(row)) {
         match row.how {
             How::OlderVersion => older_versions(row, node, principal, &mut changes),

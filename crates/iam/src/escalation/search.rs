@@ -60,6 +60,8 @@ pub struct Search<'l> {
     pub(super) steps: Steps<'l>,
     /// The nodes that have the permissions of each row, on some resource.
     pub(super) callers: Vec<Vec<usize>>,
+    /// The permissions of each row as a mask.
+    masks: Vec<u128>,
     /// Whether the trust policy of each principal may admit a principal: most admit services alone.
     admits: Vec<bool>,
     /// The positions of the principals in the order of their ARNs.
@@ -91,18 +93,30 @@ impl<'l> Search<'l> {
         let mut names = Names::new(landscape);
         let reaches = TARGETED.iter().map(|action| (*action, names.reach(action, &nodes))).collect();
         let exposures = Exposures::new(landscape, &names);
-        let callers = ROWS
+        let masks: Vec<u128> = ROWS.iter().map(mask).collect();
+        let callers = masks
             .iter()
-            .map(|row| {
-                let needed = mask(row);
-                let able = nodes.iter().enumerate().filter(|(_, node)| node.as_ref().is_some_and(|node| node.mask & needed == needed));
+            .map(|needed| {
+                let able = nodes.iter().enumerate().filter(|(_, node)| node.as_ref().is_some_and(|node| node.mask & needed == *needed));
                 able.map(|(at, _)| at).collect()
             })
             .collect();
         let admits = landscape.principals.iter().map(admits_principals).collect();
         let mut by_arn: Vec<usize> = (0..landscape.principals.len()).collect();
         by_arn.sort_by_key(|at| landscape.principals.get(*at).map(|principal| &principal.facts.arn));
-        Self { landscape, nodes, unassessed, administrators, reaches, exposures, steps: Steps::new(landscape), callers, admits, by_arn }
+        Self {
+            landscape,
+            nodes,
+            unassessed,
+            administrators,
+            reaches,
+            exposures,
+            steps: Steps::new(landscape),
+            callers,
+            masks,
+            admits,
+            by_arn,
+        }
     }
 
     pub(super) fn node(&self, at: usize) -> Option<&Node> {
@@ -214,7 +228,7 @@ impl<'l> Search<'l> {
     fn likely<'s>(&'s self, order: usize, row: &Row, target: usize) -> Box<dyn Iterator<Item = usize> + 's> {
         let named = |action: &str| names_principals(action) && action != "sts:AssumeRole";
         let actions = || row.needs.iter().map(|(action, _)| *action);
-        let needed = mask(row);
+        let needed = self.masks.get(order).copied().unwrap_or_default();
         let able = move |at: &usize| self.node(*at).is_some_and(|node| node.mask & needed == needed);
         let selective = actions().find(|action| named(action) && self.reaches.contains_key(action));
         // Taking over by trust alone needs no grant within an account, so that the trust policy says whom to ask.
@@ -309,16 +323,21 @@ impl<'l> Search<'l> {
     /// for among the few methods that it has the permissions of.
     fn has_another_way(&self, start: usize, without: &str, ways: &[Option<Way>]) -> bool {
         let Some(node) = self.node(start) else { return false };
-        let other = |row: &Row| row.needs.iter().all(|(action, _)| *action != without) && node.mask & mask(row) == mask(row);
+        let other: Vec<bool> = ROWS
+            .iter()
+            .zip(&self.masks)
+            .map(|(row, needed)| node.mask & needed == *needed && row.needs.iter().all(|(action, _)| *action != without))
+            .collect();
+        let other_of = |row: usize| other.get(row).copied().unwrap_or(false);
         let raised = to_administrator(node, self.landscape, self.steps.attachable(node));
         if raised.iter().any(|edge| edge.permissions.iter().all(|permission| permission.action != without)) {
             return true;
         }
         let reaching =
             ways.iter().enumerate().filter(|(at, way)| *at != start && way.is_some()).filter_map(|(at, _)| Some((at, self.node(at)?)));
-        let rows: Vec<(&Row, bool)> =
-            ROWS.iter().filter(|row| (takes_as_is(row) || gives_any(row)) && other(row)).map(|row| (row, mask(row) == 0)).collect();
-        let through = ROWS.iter().any(|row| matches!(row.how, How::Existing { .. }) && other(row));
+        let rows = ROWS.iter().zip(&self.masks).zip(&other).filter(|((row, _), other)| **other && (takes_as_is(row) || gives_any(row)));
+        let rows: Vec<(&Row, bool)> = rows.map(|((row, needed), _)| (row, *needed == 0)).collect();
+        let through = ROWS.iter().zip(&other).any(|(row, other)| *other && matches!(row.how, How::Existing { .. }));
         for (at, to) in reaching {
             if to
                 .change
@@ -334,7 +353,7 @@ impl<'l> Search<'l> {
             if !through {
                 continue;
             }
-            let exposures = self.exposures.of(at).iter().filter(|exposure| ROWS.get(exposure.row).is_some_and(other));
+            let exposures = self.exposures.of(at).iter().filter(|exposure| other_of(exposure.row));
             if exposures.into_iter().any(|exposure| self.steps.through(node, to, exposure).is_some()) {
                 return true;
             }
