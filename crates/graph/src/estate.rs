@@ -19,7 +19,6 @@ use crate::exposure::Exposed;
 use crate::holder::Holders;
 use crate::image::ImageUses;
 use crate::permission::Permissions;
-use crate::population::Population;
 use crate::relation::Relation;
 use crate::storage::Storage;
 use crate::workload::Workloads;
@@ -50,7 +49,6 @@ pub struct Estate<'i> {
     pub(crate) exposed: OnceLock<Exposed>,
     /// Whether the internet reaches each task, by position.
     pub(crate) task_exposure: OnceLock<Vec<Option<bool>>>,
-    pub(crate) population: OnceLock<Population>,
     // Not made on first use: a cell would tie nodes to the lifetime of the inventory.
     pub(crate) network: Network<'i>,
 }
@@ -182,7 +180,6 @@ impl<'i> Estate<'i> {
             escalation: OnceLock::new(),
             exposed: OnceLock::new(),
             task_exposure: OnceLock::new(),
-            population: OnceLock::new(),
             network: Network::compile(&World::of(inventory)),
         };
         estate.relations = crate::ecs::relations(&estate);

@@ -29,6 +29,8 @@ pub(crate) struct Holder {
     /// How many of its identity policies are inline policies of its own; they come first.
     pub(crate) inline: usize,
     caller: Option<Caller>,
+    /// Of its requests on resources of its own account.
+    context: Context,
     class: usize,
 }
 
@@ -96,19 +98,33 @@ impl Holder {
                 policies.unread.push(Layer::ServiceControl(0));
             }
         }
-        Self { policies, facts: principal.facts(), unread, inline, caller: Caller::parse(principal.arn()), class: 0 }
+        let facts = principal.facts();
+        let organization = facts.organization.as_ref().and_then(Option::as_deref);
+        let context = Context::of_principal(&facts).on_account(account.as_str(), organization, None);
+        Self { policies, facts, unread, inline, caller: Caller::parse(principal.arn()), context, class: 0 }
     }
 
-    fn subject(&self, keys: &[(&str, KeyState)]) -> Option<Subject> {
-        let caller = self.caller.clone()?;
-        let organization = self.facts.organization.as_ref().and_then(Option::as_deref);
-        let account = caller.account().unwrap_or_default().to_owned();
-        let mut context = Context::of_principal(&self.facts).on_account(&account, organization, None);
-        for (key, state) in keys {
-            // A key that ends in a slash or colon stands for all that begin so.
-            if key.ends_with(['/', ':']) { context.set_family(key, state.clone()) } else { context.set(key, state.clone()) }
-        }
-        Some(Subject { caller, policies: self.policies.clone(), context })
+    pub(crate) fn subject(&self, keys: &[(&str, KeyState)]) -> Option<Subject> {
+        Some(Subject { caller: self.caller()?.clone(), policies: self.policies.clone(), context: self.context(keys) })
+    }
+
+    /// Whom its requests come from; `None` when its ARN is not one of a principal.
+    pub(crate) fn caller(&self) -> Option<&Caller> {
+        self.caller.as_ref()
+    }
+
+    /// What is known of a request of its own on a resource of its account, with what these keys say of it.
+    pub(crate) fn context(&self, keys: &[(&str, KeyState)]) -> Context {
+        let mut context = self.context.clone();
+        say(&mut context, keys);
+        context
+    }
+}
+
+/// Says more of a request; a key that ends in a slash or colon stands for all that begin so.
+pub(crate) fn say(context: &mut Context, keys: &[(&str, KeyState)]) {
+    for (key, state) in keys {
+        if key.ends_with(['/', ':']) { context.set_family(key, state.clone()) } else { context.set(key, state.clone()) }
     }
 }
 

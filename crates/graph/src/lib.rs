@@ -64,7 +64,7 @@ pub use organization::Standing;
 pub use outsider::{Admitted, Outside, Outsider, UNNAMED_RESOURCE};
 pub use permission::{NoPrincipal, Principal};
 pub use plimsoll_iam::escalation::{Certainty, Reached};
-pub use population::{KeyPolicy, Leave, Member, RequestKey, WithKey};
+pub use population::{KeyPolicy, Leave, Member, WithKey};
 pub use private_path::PrivatePath;
 pub use reach::NoEndpoint;
 pub use service_account::{IssuerTrust, ServiceAccount, Subject, Subjects};

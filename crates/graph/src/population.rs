@@ -1,5 +1,5 @@
-//! The principals of the estate, ready to be asked what they may do to resources of their own account. Their policies are
-//! compiled once and flow in; decisions flow out. [`Principal::decide`] is for one question across accounts.
+//! What principals may do to resources of their own account. Principals as the policy engine takes them (`holder`) flow in;
+//! decisions flow out. [`Principal::decide`] is for one question across accounts.
 
 use plimsoll_iam::{
     Attached, Bulk, Caller, Context, Decision, DocumentKind, KeyState, Layer, Policies, Question, Request, Subject, Verdict,
@@ -8,24 +8,16 @@ use plimsoll_model::AccountId;
 use plimsoll_model::aws::ecr::Repository;
 use plimsoll_model::aws::kms::Key;
 
+use crate::holder::{Holder, say};
 use crate::permission::{malformed, parsed};
 use crate::{Estate, Node, Principal, UNNAMED_RESOURCE, Unknown};
-
-/// Every principal, in the order of [`Estate::principals`].
-pub(crate) struct Population(Vec<Prepared>);
-
-struct Prepared {
-    subject: Option<Subject>,
-    unread: Option<Unknown>,
-    administrator: Result<bool, Unknown>,
-}
 
 /// A principal, ready to be asked.
 #[derive(Clone, Copy)]
 pub struct Member<'e> {
     principal: Principal<'e>,
-    prepared: &'e Prepared,
-    subject: &'e Subject,
+    holder: &'e Holder,
+    caller: &'e Caller,
 }
 
 /// The policy of a key, compiled for many questions.
@@ -52,22 +44,9 @@ impl<'e> Node<'e, Key> {
 
 impl WithKey<'_> {
     /// How far the principal may do this with the key.
-    pub fn may(&self, action: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
+    pub fn may(&self, action: &str, keys: &[(&str, KeyState)]) -> Result<Leave, Unknown> {
         self.member.decide(&self.policies, action, &self.arn, keys)
     }
-}
-
-/// What a question says of a condition key.
-#[derive(Clone, Copy, Debug)]
-pub enum RequestKey<'k> {
-    /// The request carries this value.
-    Is(&'k str),
-    /// The request does not carry the key.
-    Absent,
-    /// Nobody knows.
-    Unknown,
-    /// Nobody knows any key whose name starts so.
-    UnknownFamily,
 }
 
 /// How far a principal may do something.
@@ -106,34 +85,16 @@ impl From<Decision> for Leave {
 impl Estate<'_> {
     /// Every role and user that was read, but for those that AWS itself uses.
     pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
-        let population = self.population.get_or_init(|| Population(self.principals().map(|principal| self.prepare(principal)).collect()));
-        self.principals().zip(&population.0).filter_map(|(principal, prepared)| {
-            let subject = prepared.subject.as_ref().filter(|subject| !subject.caller.is_service_linked())?;
-            Some(Member { principal, prepared, subject })
+        self.principals().filter_map(|principal| {
+            let holder = principal.holder()?;
+            let caller = holder.caller().filter(|caller| !caller.is_service_linked())?;
+            Some(Member { principal, holder, caller })
         })
-    }
-
-    fn prepare(&self, principal: Principal<'_>) -> Prepared {
-        let (policies, unread) = principal.policies();
-        // What does not read as a policy grants what nobody knows.
-        let torn = policies.identity.iter().find_map(|policy| policy.document.as_ref().err());
-        let unread = unread.or_else(|| torn.map(|error| malformed(principal.arn(), &error.to_string())));
-        let mut context = Context::of_principal(&principal.facts());
-        context.set("aws:ResourceAccount", KeyState::known(principal.account().as_str()));
-        if let Some(organization) = &self.controls(principal.account()).organization {
-            context.set("aws:ResourceOrgID", KeyState::known(organization));
-        }
-        let administrator = match principal {
-            Principal::Role(role) => role.is_administrator(),
-            Principal::User(user) => user.is_administrator(),
-        };
-        let subject = Caller::parse(principal.arn()).map(|caller| Subject { caller, policies, context });
-        Prepared { subject, unread, administrator }
     }
 
     /// How far whoever is allowed everything in an account may do this there: what the organization leaves of it. Unknown
     /// when the organization's policies were not read.
-    pub fn organization_leaves(&self, account: &AccountId, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Option<Leave> {
+    pub fn organization_leaves(&self, account: &AccountId, action: &str, resource: &str, keys: &[(&str, KeyState)]) -> Option<Leave> {
         let controls = self.controls(account);
         let policies = Policies {
             scps: controls.scps.clone(),
@@ -143,7 +104,7 @@ impl Estate<'_> {
         };
         let caller = format!("arn:aws:iam::{account}:role/{UNNAMED_RESOURCE}");
         let mut context = Context::open().with("aws:PrincipalAccount", KeyState::known(account.as_str()));
-        set(&mut context, keys);
+        say(&mut context, keys);
         let request = Request { context, ..Request::new(Caller::parse(&caller)?, action, resource) };
         let leave = plimsoll_iam::evaluate(&request, &policies).ok().map(Leave::from)?;
         (!controls.unread).then_some(leave)
@@ -157,7 +118,7 @@ impl Estate<'_> {
     /// How many of these principals may do this to each of these repositories of their account. The policies of the
     /// repositories, which are known, have their say.
     pub fn count_who_may(&self, members: &[Member<'_>], action: &str, repositories: &[Node<'_, Repository>]) -> Vec<usize> {
-        let subjects: Vec<Subject> = members.iter().map(|member| member.subject.clone()).collect();
+        let subjects: Vec<Subject> = members.iter().filter_map(|member| member.holder.subject(&[])).collect();
         let questions: Vec<Question> = repositories
             .iter()
             .map(|repository| {
@@ -180,31 +141,18 @@ impl Estate<'_> {
     }
 }
 
-fn set(context: &mut Context, keys: &[(&str, RequestKey<'_>)]) {
-    for (key, state) in keys {
-        match state {
-            RequestKey::Is(value) => context.set(key, KeyState::known(value)),
-            RequestKey::Absent => context.set(key, KeyState::Absent),
-            RequestKey::Unknown => context.set(key, KeyState::Unknown),
-            RequestKey::UnknownFamily => context.set_family(key, KeyState::Unknown),
-        }
-    }
-}
-
 impl<'e> Member<'e> {
     /// The principal.
     pub fn principal(self) -> Principal<'e> {
         self.principal
     }
 
-    /// Which of its policies was not read; what they grant is not known.
-    pub fn unread(self) -> Option<&'e Unknown> {
-        self.prepared.unread.as_ref()
-    }
-
     /// Whether it administers its account (ADMIN of the catalogue).
-    pub fn is_administrator(self) -> Result<bool, &'e Unknown> {
-        self.prepared.administrator.as_ref().copied()
+    pub fn is_administrator(self) -> Result<bool, Unknown> {
+        match self.principal {
+            Principal::Role(role) => role.is_administrator(),
+            Principal::User(user) => user.is_administrator(),
+        }
     }
 
     /// Whether any of its own policies grants an action, on whatever resource and condition.
@@ -214,12 +162,12 @@ impl<'e> Member<'e> {
 
     /// Whether it has policies that belong to it or to its groups alone.
     pub fn holds_own_policies(self) -> bool {
-        self.subject.policies.identity.iter().any(|policy| !policy.name.starts_with("arn:"))
+        self.holder.policies.identity.iter().any(|policy| !policy.name.starts_with("arn:"))
     }
 
     /// The managed policies that bind it, by ARN, those of its groups included.
     pub fn managed_policies(self) -> impl Iterator<Item = &'e str> {
-        self.subject.policies.identity.iter().map(|policy| policy.name.as_str()).filter(|name| name.starts_with("arn:"))
+        self.holder.policies.identity.iter().map(|policy| policy.name.as_str()).filter(|name| name.starts_with("arn:"))
     }
 
     /// Those of its own policies that grant an action: managed ones by ARN, others by name.
@@ -228,46 +176,36 @@ impl<'e> Member<'e> {
     }
 
     fn documents(self, action: &str) -> impl Iterator<Item = &'e Attached> {
-        self.subject.policies.identity.iter().filter(move |policy| policy.document.as_ref().is_ok_and(|document| document.grants(action)))
+        self.holder.policies.identity.iter().filter(move |policy| policy.document.as_ref().is_ok_and(|document| document.grants(action)))
     }
 
     /// How far it may do this to a resource of its account that has no policy of its own.
-    pub fn may(self, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
-        self.decide(&self.subject.policies, action, resource, keys)
+    pub fn may(self, action: &str, resource: &str, keys: &[(&str, KeyState)]) -> Result<Leave, Unknown> {
+        self.decide(&self.holder.policies, action, resource, keys)
     }
 
     /// How far one of its policies alone would let it.
-    pub fn may_by(self, policy: &str, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
+    pub fn may_by(self, policy: &str, action: &str, resource: &str, keys: &[(&str, KeyState)]) -> Result<Leave, Unknown> {
         let identity = self.documents(action).filter(|document| document.name == policy).cloned().collect();
         self.decide(&Policies { identity, ..Policies::default() }, action, resource, keys)
     }
 
     /// What it may do with a key of its account.
     pub fn with_key(self, key: &KeyPolicy<'_>) -> WithKey<'e> {
-        let controls = self.estate().controls(self.principal.account());
+        let controls = self.principal.estate().controls(self.principal.account());
         let policies = Policies {
             resource: key.document.clone(),
             rcps: controls.rcps.clone(),
             resource_manages: controls.manages,
-            ..self.subject.policies.clone()
+            ..self.holder.policies.clone()
         };
         WithKey { member: self, policies, arn: key.arn.to_owned() }
     }
 
-    fn decide(self, policies: &Policies, action: &str, resource: &str, keys: &[(&str, RequestKey<'_>)]) -> Result<Leave, Unknown> {
-        let mut context = self.subject.context.clone();
-        set(&mut context, keys);
-        let request = Request { context, ..Request::new(self.subject.caller.clone(), action, resource) };
+    fn decide(self, policies: &Policies, action: &str, resource: &str, keys: &[(&str, KeyState)]) -> Result<Leave, Unknown> {
+        let request = Request { context: self.holder.context(keys), ..Request::new(self.caller.clone(), action, resource) };
         let decision = plimsoll_iam::evaluate(&request, policies).map_err(|error| malformed(self.principal.arn(), &error.to_string()))?;
         Ok(decision.into())
-    }
-
-    /// The estate that it belongs to.
-    pub fn estate(self) -> &'e Estate<'e> {
-        match self.principal {
-            Principal::Role(role) => role.estate(),
-            Principal::User(user) => user.estate(),
-        }
     }
 }
 
@@ -277,7 +215,9 @@ mod tests {
     use plimsoll_model::aws::iam::PolicyDetail;
     use serde_json::{Value, json};
 
-    use super::{Leave, RequestKey};
+    use plimsoll_iam::KeyState;
+
+    use super::Leave;
     use crate::Estate;
 
     fn role(document: Value) -> Fixture {
@@ -296,9 +236,9 @@ mod tests {
         let estate = Estate::new(&inventory);
         let member = estate.members().next().unwrap();
         let may = |key| member.may("ecs:StopTask", "*", &[("aws:ResourceTag/team", key)]).unwrap();
-        assert_eq!(may(RequestKey::Is("shop")), Leave::Certain);
-        assert_eq!(may(RequestKey::Absent), Leave::None);
-        assert_eq!(may(RequestKey::Unknown), Leave::On(vec!["aws:resourcetag/team".to_owned()]));
+        assert_eq!(may(KeyState::known("shop")), Leave::Certain);
+        assert_eq!(may(KeyState::Absent), Leave::None);
+        assert_eq!(may(KeyState::Unknown), Leave::On(vec!["aws:resourcetag/team".to_owned()]));
         assert!(member.is_granted("ECS:stoptask") && !member.is_granted("ecs:RunTask"));
     }
 
@@ -307,7 +247,7 @@ mod tests {
         let unread = |document: Value| {
             let inventory = role(document).build();
             let estate = Estate::new(&inventory);
-            estate.members().next().unwrap().unread().cloned()
+            estate.members().next().unwrap().principal().unread()
         };
         assert_eq!(unread(stop(&json!({}))), None);
         let torn = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "stop", "Resource": "*"}]});

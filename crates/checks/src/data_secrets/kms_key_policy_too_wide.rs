@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_graph::{Estate, KeyPolicy, Leave, Member, Node, RequestKey, Unknown};
+use plimsoll_graph::{Estate, KeyPolicy, Leave, Member, Node, Unknown};
+use plimsoll_iam::KeyState;
 use plimsoll_model::aws::kms::Key;
 use plimsoll_model::{AccountId, Severity};
 use rustc_hash::FxHashMap;
@@ -77,8 +78,9 @@ const GRANT: &str = "kms:CreateGrant";
 const ADMINISTER: [&str; 3] = [CHANGE, DELETE, "kms:DisableKey"];
 const USE: [&str; 2] = ["kms:Decrypt", "kms:GenerateDataKey"];
 /// A grant that no AWS service asks for.
-const BY_HAND: [(&str, RequestKey<'static>); 2] =
-    [("kms:GrantIsForAWSResource", RequestKey::Is("false")), ("kms:ViaService", RequestKey::Absent)];
+fn by_hand() -> [(&'static str, KeyState); 2] {
+    [("kms:GrantIsForAWSResource", KeyState::known("false")), ("kms:ViaService", KeyState::Absent)]
+}
 
 /// The principals of an account that may have a say in its keys.
 #[derive(Default)]
@@ -104,12 +106,9 @@ fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
             Ok(true) => continue,
             Ok(false) => {}
             Err(unknown) => {
-                staff.unread.get_or_insert_with(|| unknown.clone());
+                staff.unread.get_or_insert(unknown);
                 continue;
             }
-        }
-        if let Some(unknown) = member.unread() {
-            staff.unread.get_or_insert_with(|| unknown.clone());
         }
         staff.by_arn.insert(member.principal().arn(), member);
         if ADMINISTER.iter().chain(&[GRANT]).any(|action| member.is_granted(action)) {
@@ -182,7 +181,7 @@ fn excess<'e>(policy: &KeyPolicy<'_>, member: Member<'e>) -> Result<Option<Exces
     let with_key = member.with_key(policy);
     let may = |action: &str| with_key.may(action, &[]);
     let (change, delete) = (may(CHANGE)?, may(DELETE)?);
-    let by_hand = with_key.may(GRANT, &BY_HAND)?;
+    let by_hand = with_key.may(GRANT, &by_hand())?;
     let mut told: Vec<&str> = Vec::new();
     let mut certain = false;
     let mut count = |what: &'static str, leaves: &[&Leave]| {

@@ -69,7 +69,7 @@ fn evaluate<'e>(estate: &'e Estate<'e>, verdicts: &mut Verdicts<'e>) {
 /// For each of these repositories, all of one account.
 fn pushers(estate: &Estate<'_>, account: &AccountId, repositories: &[Node<'_, Repository>]) -> Vec<Pushers> {
     let most = estate.thresholds().push_principals as usize;
-    let mut unread: Vec<&Unknown> = Vec::new();
+    let mut unread: Vec<Unknown> = Vec::new();
     let mut ordinary: Vec<Member<'_>> = Vec::new();
     for member in estate.members().filter(|member| member.principal().account() == account) {
         let principal = member.principal();
@@ -77,11 +77,10 @@ fn pushers(estate: &Estate<'_>, account: &AccountId, repositories: &[Node<'_, Re
             continue;
         }
         match member.is_administrator() {
-            Ok(true) => continue,
+            Ok(true) => {}
             Ok(false) => ordinary.push(member),
-            Err(_) => {}
+            Err(unknown) => unread.push(unknown),
         }
-        unread.extend(member.is_administrator().err().or_else(|| member.unread()));
     }
     // A policy of a repository adds those that it names; without one, those whose own policies grant it are all.
     let granted: Vec<Member<'_>> = ordinary.iter().copied().filter(|member| member.is_granted(PUT)).collect();
@@ -110,7 +109,7 @@ fn pushers(estate: &Estate<'_>, account: &AccountId, repositories: &[Node<'_, Re
     }
     let short = |count: usize| count <= most && count + unread.len() > most;
     let answer = |count: usize| match unread.first() {
-        Some(unknown) if short(count) => Pushers::Unread((*unknown).clone()),
+        Some(unknown) if short(count) => Pushers::Unread(unknown.clone()),
         _ => Pushers::Some(count),
     };
     counts.into_iter().map(answer).collect()

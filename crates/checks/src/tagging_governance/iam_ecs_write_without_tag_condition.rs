@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_graph::{Estate, Leave, Member, Node, RequestKey, UNNAMED_RESOURCE, Unknown};
+use plimsoll_graph::{Estate, Leave, Member, Node, UNNAMED_RESOURCE, Unknown};
+use plimsoll_iam::KeyState;
 use plimsoll_model::aws::iam::{Policy, Role, User};
 use plimsoll_model::{AccountId, Region, Resource, Severity, partition_of};
 use serde_json::json;
@@ -91,7 +92,7 @@ struct Survey<'e> {
     in_use: BTreeSet<&'e str>,
     /// By principal and name of the policy.
     own: BTreeMap<&'e str, BTreeMap<&'e str, Open<'e>>>,
-    unread: BTreeMap<&'e str, &'e Unknown>,
+    unread: BTreeMap<&'e str, Unknown>,
     /// Principals that do not administer their account and have a say in ECS by policies of their own.
     judged: BTreeSet<&'e str>,
 }
@@ -118,9 +119,6 @@ impl<'e> Survey<'e> {
                 return;
             }
         }
-        if let Some(unknown) = member.unread() {
-            self.unread.insert(arn, unknown);
-        }
         self.in_use.extend(member.managed_policies());
         if member.holds_own_policies() || member.managed_policies().any(|policy| policy.ends_with(FULL_ACCESS)) {
             self.judged.insert(arn);
@@ -146,7 +144,7 @@ impl<'e> Survey<'e> {
     fn judge<T: Resource>(&self, arn: &str, node: Node<'e, T>) -> Judgement {
         let Some(policies) = self.own.get(arn) else {
             return match self.unread.get(arn) {
-                Some(unknown) => Err((*unknown).clone()),
+                Some(unknown) => Err(unknown.clone()),
                 None if self.judged.contains(arn) => Ok(Verdict::Pass),
                 None => Ok(Verdict::NotApplicable),
             };
@@ -194,15 +192,15 @@ fn told(mut failure: crate::check::Failure, certain: bool) -> Judgement {
 }
 
 /// Whether something may be done to a resource that nobody named, whatever its tags: `Some` when it may, certainly or not.
-fn is_open(ask: impl FnOnce(&[(&str, RequestKey<'_>)], &str) -> Result<Leave, Unknown>, member: Member<'_>, kind: &str) -> Option<bool> {
+fn is_open(ask: impl FnOnce(&[(&str, KeyState)], &str) -> Result<Leave, Unknown>, member: Member<'_>, kind: &str) -> Option<bool> {
     let region = Region::new("us-east-1");
     let resource = format!("arn:{}:ecs:{region}:{}:{kind}{UNNAMED_RESOURCE}", partition_of(region.as_str()), member.principal().account());
     let keys = [
-        ("aws:ResourceTag/", RequestKey::UnknownFamily),
-        ("ecs:ResourceTag/", RequestKey::UnknownFamily),
-        ("aws:RequestTag/", RequestKey::UnknownFamily),
-        ("aws:TagKeys", RequestKey::Unknown),
-        ("ecs:cluster", RequestKey::Unknown),
+        ("aws:ResourceTag/", KeyState::Unknown),
+        ("ecs:ResourceTag/", KeyState::Unknown),
+        ("aws:RequestTag/", KeyState::Unknown),
+        ("aws:TagKeys", KeyState::Unknown),
+        ("ecs:cluster", KeyState::Unknown),
     ];
     match ask(&keys, &resource).ok()? {
         Leave::None => None,
@@ -216,7 +214,7 @@ fn is_open(ask: impl FnOnce(&[(&str, RequestKey<'_>)], &str) -> Result<Leave, Un
 
 fn organization_read(member: Member<'_>) -> bool {
     let account: &AccountId = member.principal().account();
-    member.estate().organization_read(account)
+    member.principal().estate().organization_read(account)
 }
 
 #[cfg(test)]

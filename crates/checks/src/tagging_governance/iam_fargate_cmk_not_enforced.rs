@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_graph::{Estate, Leave, Member, Node, RequestKey, UNNAMED_RESOURCE, Unknown};
+use plimsoll_graph::{Estate, Leave, Member, Node, UNNAMED_RESOURCE, Unknown};
+use plimsoll_iam::KeyState;
 use plimsoll_model::aws::ecs::Cluster;
 use plimsoll_model::aws::organizations::Policy;
 use plimsoll_model::{AccountId, Gap, Region, Resource, ResourceRef, Severity, partition_of};
@@ -55,7 +56,7 @@ pub(crate) const CHECK: Check = Check {
 const KEY: &str = "ecs:fargate-ephemeral-storage-kms-key";
 const ACTIONS: [&str; 2] = ["ecs:CreateCluster", "ecs:UpdateCluster"];
 /// A request that names no key.
-const WITHOUT: [(&str, RequestKey<'static>); 1] = [(KEY, RequestKey::Absent)];
+const WITHOUT: [(&str, KeyState); 1] = [(KEY, KeyState::Absent)];
 /// Of evidence.
 const SHOWN: usize = 20;
 
@@ -99,11 +100,10 @@ fn judge(estate: &Estate<'_>, account: &AccountId, cluster: Node<'_, Cluster>, w
             Ok(true) => continue,
             Ok(false) => {}
             Err(unknown) => {
-                unread = Some(unknown.clone());
+                unread = Some(unknown);
                 continue;
             }
         }
-        unread = unread.or_else(|| member.unread().cloned());
         let mut may = Leave::None;
         for action in ACTIONS.iter().filter(|action| member.is_granted(action)) {
             match member.may(action, &resource, &WITHOUT)? {
