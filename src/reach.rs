@@ -1,5 +1,6 @@
 //! `plimsoll reach`: questions about the network flow in; answers with path, rules and what is missing flow out.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
@@ -20,6 +21,8 @@ use crate::simulate::{lines, unreadable, unwritable};
 
 /// Pairs of interfaces that one question may come to.
 const PAIRS: usize = 10_000;
+/// As many pairs that fare alike are named.
+const NAMED: usize = 10;
 
 pub(crate) fn run(options: &ReachOptions, screen: &Screen) -> Result<ExitCode, Failure> {
     // A pasted world knows no services, so that names are those of the engine.
@@ -110,14 +113,38 @@ impl Asked<'_> {
                 writeln!(out)?;
             }
             MatrixFormat::Table => {
+                if options.explain {
+                    return self.explain(questions, out);
+                }
                 for question in questions {
-                    if options.explain {
-                        writeln!(out, "{}", self.network.explain(question))?;
-                    } else {
-                        tell(question, &self.network.reach(question), out)?;
-                    }
+                    tell(question, &self.network.reach(question), out)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Explains each pair that fares differently; those that fare like one before are named below it.
+    fn explain(&self, questions: &[Question], out: &mut impl Write) -> anyhow::Result<()> {
+        let mut told: Vec<(Explanation, Vec<&Question>)> = Vec::new();
+        for question in questions {
+            let explained = self.network.explain(question);
+            match told.iter_mut().find(|entry| entry.0.fares_like(&explained)) {
+                Some((_, alike)) => alike.push(question),
+                None => told.push((explained, Vec::new())),
+            }
+        }
+        let named = |id: &str| self.estate?.interface_bearer(id).map(|bearer| plimsoll_report::inline(&bearer));
+        for (explained, alike) in told {
+            let mut text = String::new();
+            explained.tell(&named, &mut text)?;
+            for question in alike.iter().take(NAMED) {
+                writeln!(text, "the same: {} -> {}", question.from, question.to)?;
+            }
+            if alike.len() > NAMED {
+                writeln!(text, "the same: {} more", alike.len() - NAMED)?;
+            }
+            writeln!(out, "{text}")?;
         }
         Ok(())
     }

@@ -85,6 +85,26 @@ impl<'i> Estate<'i> {
     }
 }
 
+impl Estate<'_> {
+    /// What a network interface belongs to, in words: `task of shop/web`, `i-0abc`, `node of edge`, or as it describes
+    /// itself. `None` where it is not there, or says nothing.
+    pub fn interface_bearer(&self, id: &str) -> Option<String> {
+        let interface = self.at::<NetworkInterface>(*self.ids.network_interfaces.get(id)?)?;
+        if let Some(task) = interface.task() {
+            let arn = &task.data().task_arn;
+            let of_service = task.service().and_then(|service| service.data().service_arn.split_once(":service/"));
+            let alone = || arn.split_once(":task/").map_or(arn.as_str(), |(_, path)| path);
+            return Some(of_service.map_or_else(|| format!("task {}", alone()), |(_, path)| format!("task of {path}")));
+        }
+        if let Some(instance) = interface.data().attachment.as_ref().and_then(|attachment| attachment.instance_id.clone()) {
+            return Some(instance);
+        }
+        let described = interface.data().description.as_deref().filter(|text| !text.is_empty())?;
+        let balancer = described.strip_prefix("ELB ").and_then(|path| path.split('/').nth(1));
+        Some(balancer.map_or_else(|| described.to_owned(), |name| format!("node of {name}")))
+    }
+}
+
 impl<'e> Node<'e, Service> {
     /// The interfaces of its running tasks.
     pub fn interfaces(self) -> Result<Vec<Node<'e, NetworkInterface>>, Unknown> {

@@ -1,8 +1,6 @@
 //! Why a question has the answer that it has: every hop with the rule that decides there, what is left after it, the way
 //! back, all blocks, and what would close an exposure.
 
-use std::fmt;
-
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
@@ -230,108 +228,4 @@ impl<'a> Network<'a> {
             shared: others().count(),
         }
     }
-}
-
-/// A verdict in a word.
-fn verdict(reachable: Option<bool>) -> &'static str {
-    match reachable {
-        Some(true) => "reachable",
-        Some(false) => "not reachable",
-        None => "unknown",
-    }
-}
-
-/// Flows in a line, the first few.
-fn line(flows: &[Flow]) -> String {
-    const MOST: usize = 4;
-    let mut words: Vec<String> = Vec::new();
-    for flow in flows.iter().take(MOST) {
-        let mut peers = flow.peers.words();
-        let more = peers.len().saturating_sub(MOST);
-        if more > 0 {
-            peers.truncate(MOST);
-            peers.push(format!("{more} more"));
-        }
-        let ports = if flow.ports.is_all() { vec!["all".to_owned()] } else { flow.port_words() };
-        let ports = if flow.protocol.has_ports() || flow.protocol.is_icmp() { format!("/{}", ports.join(",")) } else { String::new() };
-        words.push(format!("{}{ports} {}", flow.protocol, peers.join(", ")));
-    }
-    if flows.len() > MOST {
-        words.push(format!("{} more", flows.len() - MOST));
-    }
-    words.join("; ")
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let question = &self.question;
-        write!(f, "{} -> {}", question.from, question.to)?;
-        if let Some(protocol) = question.protocol {
-            write!(f, " {protocol}")?;
-        }
-        if let Some(port) = question.port {
-            write!(f, "/{port}")?;
-        }
-        write!(f, ": {}", verdict(self.answer.reachable))?;
-        for reason in self.answer.blocked_by.iter().chain(&self.answer.unknown) {
-            write!(f, " ({reason})")?;
-        }
-        writeln!(f)?;
-        if self.answer.one_way {
-            writeln!(f, "  Packets arrive all the same; only the replies are lost.")?;
-        }
-        for path in &self.paths {
-            fmt_path(path, f)?;
-        }
-        for fix in &self.fixes {
-            write!(f, "to close: {}", fix.change)?;
-            match fix.shared {
-                0 => writeln!(f)?,
-                shared => writeln!(f, "; {shared} other interfaces carry the group: {}", fix.shared_with.join(", "))?,
-            }
-        }
-        for missing in &self.missing {
-            writeln!(f, "missing: {missing}")?;
-        }
-        Ok(())
-    }
-}
-
-fn fmt_path(path: &ExplainedPath, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let family = if path.family == Family::V4 { "IPv4" } else { "IPv6" };
-    write!(f, "{} {family} ", path.protocol)?;
-    match &path.balanced {
-        Some(balanced) => write!(
-            f,
-            "through {} port {}, target port {}, node {}",
-            balanced.load_balancer, balanced.listener_port, balanced.target_port, balanced.node
-        )?,
-        None => f.write_str("straight")?,
-    }
-    writeln!(f, ": {}", verdict(path.reachable))?;
-    for step in &path.steps {
-        let mark = match step.outcome {
-            StepOutcome::Passes => "ok",
-            StepOutcome::Unknown => "??",
-            StepOutcome::Blocks if step.first => "XX",
-            StepOutcome::Blocks => "x ",
-        };
-        write!(f, "  {mark} {}{}", if step.reply { "reply: " } else { "" }, step.hop)?;
-        for word in step.object.iter().chain(&step.rule) {
-            write!(f, ", {word}")?;
-        }
-        for (name, word) in [("blocked by", &step.blocked_by), ("missing", &step.missing)] {
-            if let Some(word) = word {
-                write!(f, ", {name} {word}")?;
-            }
-        }
-        if let Some(ports) = &step.reply_ports {
-            write!(f, ", to client ports {ports}")?;
-        }
-        if !step.left.is_empty() && !step.reply {
-            write!(f, " -> {}", line(&step.left))?;
-        }
-        writeln!(f)?;
-    }
-    Ok(())
 }

@@ -17,6 +17,7 @@ mod direct;
 mod egress;
 mod endpoint;
 mod explain;
+mod explain_text;
 mod exposure;
 mod groups;
 mod network;

@@ -1,6 +1,6 @@
 //! Rules in words: which permission, entry or route decides about a packet.
 
-use crate::address::{address_word, cidr_range};
+use crate::address::{Family, address_word, cidr_range};
 use crate::direct::Far;
 use crate::groups::Rule;
 use crate::network::Network;
@@ -10,12 +10,16 @@ use crate::routes::Target;
 use crate::set::{CidrSet, PortSet};
 use crate::walk::{Hop, Step};
 
+/// The hop of a public address, and that of cross-zone load balancing.
+pub(crate) const PUBLIC_ADDRESS: &str = "public address";
+pub(crate) const ZONES: &str = "zones of node and target";
+
 /// The kind of a hop.
 pub(crate) fn title(hop: &Hop<'_>) -> &'static str {
     match hop {
         Hop::PublicAccess(_) => "VPC Block Public Access",
         Hop::Gateway(_) => "internet gateway",
-        Hop::PublicAddress(_) => "public address",
+        Hop::PublicAddress(_) => PUBLIC_ADDRESS,
         Hop::Address(_) => "address of this family",
         Hop::GatewayDenied(_) => "DenyAllIgwTraffic",
         Hop::Edge(_) => "route table of the internet gateway",
@@ -32,7 +36,7 @@ pub(crate) fn title(hop: &Hop<'_>) -> &'static str {
         Hop::Balancing { code: "lb-family", .. } => "address family of the load balancer",
         Hop::Balancing { code: "lb-internal", .. } => "scheme of the load balancer",
         Hop::Balancing { code: "target-health", .. } => "health of the target",
-        Hop::Balancing { code: "lb-cross-zone", .. } => "zones of node and target",
+        Hop::Balancing { code: "lb-cross-zone", .. } => ZONES,
         Hop::Balancing { .. } => "load balancer",
         Hop::Unknown => "not known",
     }
@@ -79,12 +83,7 @@ pub(crate) fn deciding<'a>(network: &Network<'a>, protocol: Protocol, step: &Ste
                 }
             }
             let names: Vec<&str> = set.groups.iter().map(|group| network.groups.get(*group).id).collect();
-            Some(format!(
-                "no rule of {} speaks for {} {}",
-                names.join(", "),
-                if egress { "packets to" } else { "packets from" },
-                address_word(peer)
-            ))
+            Some(format!("no rule of {} lets packets {} {}", names.join(", "), if egress { "out to" } else { "in from" }, peer_word(peer)))
         }
         Hop::Route { table, target, .. } => {
             let (peer, _) = step.witness?;
@@ -92,6 +91,13 @@ pub(crate) fn deciding<'a>(network: &Network<'a>, protocol: Protocol, step: &Ste
         }
         _ => None,
     }
+}
+
+/// An address; the first of the internet stands for all of it.
+fn peer_word(peer: u128) -> String {
+    let internet = CidrSet::internet();
+    let first = Family::BOTH.into_iter().any(|family| internet.of_family(family).first() == Some(peer));
+    if first { "the internet".to_owned() } else { address_word(peer) }
 }
 
 fn admits<'a>(network: &Network<'a>, rule: &Rule<'a>, protocol: Protocol, peer: u128, slot: u16, far: Far<'a>) -> bool {
@@ -129,7 +135,7 @@ fn route<'a>(network: &Network<'a>, table: &'a str, target: Target<'a>, peer: u1
     let table = network.ids.tables.get(table).map(|table| network.tables.get(*table))?;
     let target = if table.lookup(peer) == target { target } else { table.lookup(peer) };
     let id = match target {
-        Target::None => return Some(format!("no route to {}", address_word(peer))),
+        Target::None => return Some(format!("no route to {}", peer_word(peer))),
         Target::Blackhole => "blackhole",
         Target::Local => "local",
         Target::Igw(id) | Target::Nat(id) | Target::EgressOnly(id) | Target::Peering(id) | Target::Endpoint(id) | Target::Filtered(id) => {

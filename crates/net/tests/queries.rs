@@ -288,6 +288,36 @@ fn an_explanation_names_the_rule_of_each_hop_and_what_closes_it() {
 }
 
 #[test]
+fn beside_an_open_path_the_closed_ones_take_a_line_each() {
+    with(world(), |network| {
+        let explained = network.explain(&question(json!({"from": "internet", "to": "eni-web", "family": 4, "via": "direct"})));
+        let text = explained.to_string();
+        let closed: Vec<&str> = text.lines().filter(|line| line.starts_with("closed: ")).collect();
+        assert_eq!(closed, ["closed: icmp, udp, other IPv4 straight: sg-in:eni-web"], "{text}");
+        assert!(text.contains("\ntcp IPv4 straight: reachable\n"), "{text}");
+        let named = |id: &str| (id == "eni-web").then(|| "task of shop/web".to_owned());
+        let mut told = String::new();
+        explained.tell(&named, &mut told).unwrap();
+        assert!(told.starts_with("internet -> eni-web (task of shop/web): reachable\n"), "{told}");
+    });
+}
+
+#[test]
+fn interfaces_behind_the_same_rules_fare_alike() {
+    let mut world = world();
+    let interfaces = world["network_interfaces"].as_array_mut().unwrap();
+    interfaces.push(eni("eni-db2", "subnet-priv", "10.0.1.78", &["sg-db"]));
+    interfaces.push(eni("eni-other", "subnet-priv", "10.0.1.79", &["sg-web"]));
+    with(world, |network| {
+        let explain = |to: &str| network.explain(&question(json!({"from": "internet", "to": to, "protocol": "tcp", "port": 5432})));
+        let db = explain("eni-db");
+        assert!(db.fares_like(&explain("eni-db2")));
+        assert!(!db.fares_like(&explain("eni-other")), "other groups speak there");
+        assert!(db.to_string().contains("lets packets in from the internet"), "{db}");
+    });
+}
+
+#[test]
 fn an_explanation_marks_the_first_block_and_shows_the_others() {
     with(world(), |network| {
         let explained = network
