@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use plimsoll_graph::{Estate, Node, WayIn, WaysIn};
-use plimsoll_model::aws::ec2::NetworkInterface;
+use plimsoll_model::aws::ec2::{Instance, NetworkInterface};
 use plimsoll_model::aws::ecs::{Service, Task};
+use plimsoll_model::aws::eks::{Cluster, Nodegroup};
 use plimsoll_model::{Resource, ResourceRef};
 use plimsoll_net::{Egress, EgressKind, EgressWay};
 use serde::Serialize;
@@ -75,7 +76,8 @@ pub(crate) fn run(options: &ResponsibilityOptions, screen: &Screen) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-/// Active services and the tasks that belong to none; what the internet reaches comes first.
+/// Active services and the tasks that belong to none, the hosts of containers, and the nodes and pods of Kubernetes as far
+/// as they have interfaces of their own; what the internet reaches comes first.
 fn workloads(estate: &Estate<'_>) -> Vec<Workload> {
     let services = estate.active_services().map(|service| {
         let interfaces = Node::<'_, Service>::interfaces(service).unwrap_or_default();
@@ -85,7 +87,19 @@ fn workloads(estate: &Estate<'_>) -> Vec<Workload> {
         let interfaces = Node::<'_, Task>::interfaces(task).unwrap_or_default();
         workload(estate, task.reference(), task.ways_in(), &interfaces)
     });
-    let mut all: Vec<Workload> = services.chain(alone).collect();
+    let hosts = estate.host_instances().into_iter().filter_map(|host| host.instance.found());
+    let nodes = estate.eks_clusters().flat_map(Node::<'_, Cluster>::nodes_outside_groups);
+    let mut machines: Vec<Node<'_, Instance>> = hosts.chain(nodes).collect();
+    machines.sort_by_key(Node::index);
+    machines.dedup();
+    let machines = machines.into_iter().map(|machine| workload(estate, machine.reference(), machine.ways_in(), &interfaces_of(machine)));
+    let groups = estate.eks_clusters().flat_map(Node::<'_, Cluster>::nodegroups).map(|group| {
+        let interfaces: Vec<_> = group.nodes().flat_map(interfaces_of).collect();
+        workload(estate, group.reference(), WaysIn::of_all(group.nodes()), &interfaces)
+    });
+    let pods = estate.eks_clusters().flat_map(Node::<'_, Cluster>::pod_interfaces);
+    let pods = pods.map(|pod| workload(estate, pod.reference(), WaysIn::of([pod]), &[pod]));
+    let mut all: Vec<Workload> = services.chain(alone).chain(machines).chain(groups).chain(pods).collect();
     let rank = |workload: &Workload| match workload.ways_in.reachable {
         Some(true) => 0,
         None => 1,
@@ -93,6 +107,12 @@ fn workloads(estate: &Estate<'_>) -> Vec<Workload> {
     };
     all.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.resource.arn.cmp(&b.resource.arn)));
     all
+}
+
+/// The interfaces of a machine itself: those of tasks and pods are theirs.
+fn interfaces_of(machine: Node<'_, Instance>) -> Vec<Node<'_, NetworkInterface>> {
+    let all = machine.interfaces().unwrap_or_default();
+    all.into_iter().filter(|interface| interface.task().is_none()).collect()
 }
 
 fn workload(estate: &Estate<'_>, resource: ResourceRef, mut ways_in: WaysIn, interfaces: &[Node<'_, NetworkInterface>]) -> Workload {
@@ -131,6 +151,7 @@ fn table(workloads: &[Workload], out: &mut dyn Write) -> anyhow::Result<()> {
             Some(true) => "REACHABLE from the internet",
             None => "UNKNOWN",
             Some(false) if workload.interfaces == 0 => "nothing of it runs",
+            Some(false) if !workload.ways_in.ways.is_empty() => "not reachable from the internet but by a ping",
             Some(false) => "not reachable from the internet",
         };
         let ResourceRef { account, region, .. } = &workload.resource;
@@ -161,11 +182,19 @@ fn table(workloads: &[Workload], out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `service shop/web`, `task shop/0123…`.
+/// `service shop/web`, `task shop/0123…`, `host i-0abc`, `node group prod/general`, `pod interface eni-0abc`.
 fn name(resource: &ResourceRef) -> String {
-    let kind = if resource.kind == Service::TYPE { "service" } else { "task" };
+    let (word, kind) = match &*resource.kind {
+        Service::TYPE => ("service", "service"),
+        Task::TYPE => ("task", "task"),
+        Instance::TYPE => ("host", "instance"),
+        Nodegroup::TYPE => ("node group", "nodegroup"),
+        _ => ("pod interface", "network-interface"),
+    };
     let path = resource.arn.split_once(&format!(":{kind}/")).map_or(resource.name.as_str(), |(_, path)| path);
-    format!("{kind} {}", plimsoll_report::inline(path))
+    // The ARN of a node group ends with an id beside its name.
+    let path = if resource.kind == Nodegroup::TYPE { path.rsplit_once('/').map_or(path, |(path, _)| path) } else { path };
+    format!("{word} {}", plimsoll_report::inline(path))
 }
 
 fn way_words(way: &WayIn) -> String {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_model::aws::ec2::{Instance, Subnet};
+use plimsoll_model::aws::ec2::{Instance, NetworkInterface, Subnet};
 use plimsoll_model::aws::eks::{AccessEntry, Addon, AddonVersion, Cluster, ClusterVersion, FargateProfile, Insight, Nodegroup};
 use plimsoll_model::aws::eks::{PodIdentityAssociation, VpcConfigResponse};
 use plimsoll_model::aws::logs::LogGroup;
@@ -20,6 +20,9 @@ const CLUSTER_NAME_TAGS: [&str; 2] = ["eks:cluster-name", "eks:eks-cluster-name"
 const CLUSTER_TAG: &str = "kubernetes.io/cluster/";
 /// The tag that names the managed node group of a node.
 const NODEGROUP_TAG: &str = "eks:nodegroup-name";
+/// The tag of a branch interface, which belongs to a pod with security groups of its own: the interface of the node that
+/// carries its traffic (Amazon VPC resource controller for Kubernetes).
+const TRUNK_TAG: &str = "vpcresources.k8s.aws/trunk-eni-id";
 /// Who runs the instances of EKS Auto Mode.
 const AUTO_MODE: &str = "eks.amazonaws.com";
 
@@ -34,6 +37,9 @@ pub(crate) struct Kubernetes {
     insights: Relation,
     nodes: Relation,
     nodegroup_nodes: Relation,
+    pod_interfaces: Relation,
+    // Of each branch interface of a pod.
+    interface_cluster: FxHashMap<u32, u32>,
     // Of each instance.
     instance_cluster: FxHashMap<u32, u32>,
     nodegroup_cluster: FxHashMap<u32, u32>,
@@ -98,6 +104,16 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
     for position in (0_u32..).take(inventory.instances.len()) {
         nodes.extend(instance_cluster.get(&position).map(|&cluster| (cluster, position)));
     }
+    let trunk_cluster = |trunk: &str| {
+        let trunk = inventory.network_interfaces.get(*estate.ids.network_interfaces.get(trunk)? as usize)?;
+        let instance = trunk.data.attachment.as_ref()?.instance_id.as_deref()?;
+        instance_cluster.get(estate.ids.instances.get(instance)?).copied()
+    };
+    let pods = positioned(&inventory.network_interfaces).filter_map(|(interface, position)| {
+        let trunk = interface.data.tag_set.iter().find(|tag| tag.key == TRUNK_TAG)?;
+        Some((trunk_cluster(&trunk.value)?, position))
+    });
+    let pods: Vec<(u32, u32)> = pods.collect();
     let mut role_associations: FxHashMap<String, Vec<u32>> = FxHashMap::default();
     for (association, position) in positioned(&inventory.pod_identity_associations) {
         role_associations.entry(association.data.role_arn.clone()).or_default().push(position);
@@ -121,6 +137,8 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
         insights: Relation::new(rows, relation!(insights)),
         nodes: Relation::new(rows, nodes),
         nodegroup_nodes,
+        interface_cluster: backwards(&pods),
+        pod_interfaces: Relation::new(rows, pods),
         instance_cluster,
         role_associations,
         issuers,
@@ -246,6 +264,17 @@ impl<'e> Node<'e, Cluster> {
         self.estate.many(self.estate.kubernetes.nodes.of(self.index))
     }
 
+    /// The interfaces of its pods that have security groups of their own; other pods share those of their node.
+    pub fn pod_interfaces(self) -> impl Iterator<Item = Node<'e, NetworkInterface>> {
+        self.estate.many(self.estate.kubernetes.pod_interfaces.of(self.index))
+    }
+
+    /// Its nodes that belong to none of its node groups: of EKS Auto Mode, Karpenter or the customer's own groups.
+    pub fn nodes_outside_groups(self) -> impl Iterator<Item = Node<'e, Instance>> {
+        let grouped: FxHashSet<u32> = self.nodegroups().flat_map(Node::<'_, Nodegroup>::nodes).map(|node| node.index).collect();
+        self.nodes().filter(move |node| !grouped.contains(&node.index))
+    }
+
     /// Whether a listing about this cluster came to its end.
     pub fn was_listed(self, operation: &str) -> Result<(), Unknown> {
         if !self.estate.coverage().collects(operation) {
@@ -335,6 +364,13 @@ impl<T: Resource> Node<'_, T> {
         let partition = plimsoll_model::partition_of(self.region().as_str());
         let arn = format!("arn:{partition}:eks:{}:{}:cluster/{name}", self.region(), self.account());
         self.estate.missing::<Cluster>(self.account(), self.region(), &arn)
+    }
+}
+
+impl<'e> Node<'e, NetworkInterface> {
+    /// The EKS cluster of the pod that it belongs to alone: one with security groups of its own.
+    pub fn pod_cluster(self) -> Option<Node<'e, Cluster>> {
+        self.estate.at(*self.estate.kubernetes.interface_cluster.get(&self.index)?)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use plimsoll_model::aws::ec2::{Instance, NetworkInterface};
 use plimsoll_model::aws::ecs::{ContainerInstance, Service, Task, TaskDefinition};
+use plimsoll_model::aws::eks::Nodegroup;
 use plimsoll_model::aws::elasticloadbalancing::{Listener, LoadBalancer};
 use plimsoll_net::{Balanced, Exposure, Flow, PathExposure, PortSet, Protocol};
 use rustc_hash::FxHashMap;
@@ -35,11 +36,18 @@ pub struct WayIn {
     pub conditions: Vec<String>,
 }
 
+impl WayIn {
+    /// Whether nothing but ICMP takes it: nobody talks to a workload that way.
+    pub fn is_ping(&self) -> bool {
+        self.flows.iter().all(|flow| flow.protocol.is_icmp())
+    }
+}
+
 /// What reaches a workload from the internet, as it is configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WaysIn {
-    /// Whether anything does; `None` is not known.
+    /// Whether anything but ICMP does; `None` is not known.
     pub reachable: Option<bool>,
     /// The ways, certain ones first.
     pub ways: Vec<WayIn>,
@@ -85,7 +93,7 @@ impl WaysIn {
         self.ways.sort_by_key(|way| !way.certain);
         self.missing.sort_unstable();
         self.missing.dedup();
-        self.reachable = match self.ways.first() {
+        self.reachable = match self.ways.iter().find(|way| !way.is_ping()) {
             Some(way) if way.certain => Some(true),
             None if self.missing.is_empty() => Some(false),
             _ => None,
@@ -153,7 +161,9 @@ impl Estate<'_> {
 
     fn carries_workload(&self, interface: Node<'_, NetworkInterface>) -> bool {
         let attached = interface.data().attachment.as_ref().and_then(|attachment| attachment.instance_id.as_deref());
-        self.relations.interface_task.contains_key(&interface.index) || attached.is_some_and(|id| self.ids.instances.contains_key(id))
+        self.relations.interface_task.contains_key(&interface.index)
+            || attached.is_some_and(|id| self.ids.instances.contains_key(id))
+            || interface.pod_cluster().is_some()
     }
 
     /// What reaches an interface of a workload from the internet; `None` for interfaces of other things.
@@ -162,8 +172,8 @@ impl Estate<'_> {
     }
 
     /// Whether the internet reaches a workload, by kind and position of the resource: a task, a service or task definition
-    /// by its running tasks, a container host, an internet-facing load balancer or its listener by its nodes. `None` for what is no workload, or does not run; `Some(None)` where it is
-    /// not known.
+    /// by its running tasks, a container host by itself and the tasks on it, a node group by its nodes, an internet-facing load balancer or its
+    /// listener by its nodes. `None` for what is no workload, or does not run; `Some(None)` where it is not known.
     pub fn internet_reaches(&self, kind: &str, index: u32) -> Option<Option<bool>> {
         let any = |tasks: &mut dyn Iterator<Item = Node<'_, Task>>| {
             let mut answers = tasks.filter(|task| task.is_running()).map(Node::<'_, Task>::is_internet_reachable).peekable();
@@ -184,7 +194,17 @@ impl Estate<'_> {
             "ecs:TaskDefinition" => any(&mut self.at::<TaskDefinition>(index)?.tasks()),
             "elasticloadbalancing:LoadBalancer" => self.at::<LoadBalancer>(index)?.internet_reaches_nodes(),
             "elasticloadbalancing:Listener" => self.at::<Listener>(index)?.load_balancer().found()?.internet_reaches_nodes(),
-            "ecs:ContainerInstance" => Some(self.at::<ContainerInstance>(index)?.ways_in().reachable),
+            "eks:Nodegroup" => {
+                let mut nodes = self.at::<Nodegroup>(index)?.nodes().peekable();
+                nodes.peek()?;
+                Some(WaysIn::of_all(nodes).reachable)
+            }
+            "ecs:ContainerInstance" => {
+                let host = self.at::<ContainerInstance>(index)?;
+                let itself = host.ways_in().reachable;
+                // A task with an interface of its own is a way to the host that it runs on.
+                Some(any(&mut host.tasks()).map_or(itself, |tasks| either(itself, tasks)))
+            }
             _ => None,
         }
     }
@@ -243,7 +263,7 @@ impl Node<'_, LoadBalancer> {
         let network = self.estate.network();
         let mut known = Some(false);
         for node in nodes {
-            match network.exposure(&node.network_interface_id).and_then(|exposure| exposure.direct.is_open()) {
+            match network.exposure(&node.network_interface_id).and_then(|exposure| exposure.direct.takes_connections()) {
                 Some(true) => return Some(Some(true)),
                 None => known = None,
                 Some(false) => {}
@@ -263,28 +283,59 @@ impl<'e> Node<'e, Service> {
 impl<'e> Node<'e, ContainerInstance> {
     /// What reaches its host from the internet, on whatever port.
     pub fn ways_in(self) -> WaysIn {
-        let interfaces = match self.instance().known().and_then(Node::<'e, Instance>::interfaces) {
-            Ok(interfaces) => interfaces,
-            Err(unknown) => return WaysIn::unknown(unknown.gap.to_string()),
-        };
-        let mut found = WaysIn::none();
-        // What belongs to a task with an interface of its own is that task's.
-        for interface in interfaces.into_iter().filter(|interface| interface.task().is_none()) {
-            if let Some(exposure) = self.estate.exposure_of(interface) {
+        match self.instance().known() {
+            Ok(instance) => Node::<'e, Instance>::ways_in(instance),
+            Err(unknown) => WaysIn::unknown(unknown.gap.to_string()),
+        }
+    }
+}
+
+impl Node<'_, Instance> {
+    /// What reaches its own interfaces from the internet, on whatever port.
+    pub fn ways_in(self) -> WaysIn {
+        match self.interfaces() {
+            // What belongs to a task with an interface of its own is that task's.
+            Ok(interfaces) => WaysIn::of(interfaces.into_iter().filter(|interface| interface.task().is_none())),
+            Err(unknown) => WaysIn::unknown(unknown.gap.to_string()),
+        }
+    }
+}
+
+impl WaysIn {
+    /// What reaches interfaces from the internet, on whatever port.
+    pub fn of<'e>(interfaces: impl IntoIterator<Item = Node<'e, NetworkInterface>>) -> Self {
+        let mut found = Self::none();
+        for interface in interfaces {
+            if let Some(exposure) = interface.estate.exposure_of(interface) {
                 found.add(exposure, None);
             }
         }
         found.weighed()
+    }
+
+    /// What reaches any of some machines.
+    pub fn of_all<'e>(instances: impl IntoIterator<Item = Node<'e, Instance>>) -> Self {
+        instances.into_iter().map(Node::<'e, Instance>::ways_in).fold(Self::none(), Self::and).weighed()
+    }
+}
+
+/// Whether one of two is so.
+fn either(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    match (one, other) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), Some(false)) => Some(false),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use plimsoll_fixture::{Fixture, arn, fixture};
-    use plimsoll_model::aws::ec2::InstanceNetworkInterface;
+    use plimsoll_model::aws::ec2::{Instance, InstanceNetworkInterface, SecurityGroup};
     use plimsoll_model::aws::ecs::{NetworkBinding, Service, Task, TaskDefinition};
+    use plimsoll_model::aws::eks::Cluster;
 
-    use crate::Estate;
+    use crate::{Estate, WaysIn};
 
     #[expect(clippy::option_option, reason = "as the function that is tested answers")]
     fn reaches(account: Fixture, kind: &str) -> Option<Option<bool>> {
@@ -360,6 +411,64 @@ mod tests {
             assert_eq!(reaches(front(false), kind), Some(Some(false)), "{kind}");
             assert_eq!(reaches(fixture().shop().behind_load_balancer(), kind), None, "no node was read");
         }
+    }
+
+    #[test]
+    fn a_ping_alone_is_no_way_in() {
+        let ping = |group: &mut SecurityGroup| group.ip_permissions = vec![plimsoll_fixture::rule("icmp", 8, "0.0.0.0/0")];
+        let inventory = fixture().shop().facing_internet(8080).each::<SecurityGroup>(ping).build();
+        let estate = Estate::new(&inventory);
+        let ways = estate.all::<Service>().next().unwrap().ways_in();
+        assert_eq!((ways.reachable, ways.ways.len(), ways.ways[0].is_ping()), (Some(false), 1, true));
+        assert_eq!(estate.internet_reaches("ecs:Task", 0), Some(Some(false)));
+    }
+
+    #[test]
+    fn a_host_is_reached_where_a_task_on_it_is() {
+        let on_host = |task: &mut Task| task.container_instance_arn = Some(arn("ecs", "container-instance/shop/h1"));
+        let account = fixture().shop().container_instance("shop", "h1", |_| {}).instance("h1", |_| {}).each::<Task>(on_host);
+        assert_eq!(reaches(account.clone(), "ecs:ContainerInstance"), Some(Some(false)));
+        assert_eq!(reaches(account.facing_internet(8080), "ecs:ContainerInstance"), Some(Some(true)));
+    }
+
+    /// A node group with a node whose interface is a trunk, and a pod on it with groups of its own.
+    fn kubernetes() -> Fixture {
+        let attached = |instance: &mut Instance| {
+            let interface = InstanceNetworkInterface { network_interface_id: Some("eni-n1".to_owned()), ..Default::default() };
+            instance.network_interfaces = vec![interface];
+        };
+        let tag = |key: &str, value: &str| plimsoll_model::aws::ec2::Tag { key: key.to_owned(), value: value.to_owned() };
+        fixture()
+            .network()
+            .eks_cluster("shop", |_| {})
+            .nodegroup("shop", "web", |_| {})
+            .security_group("app", |_| {})
+            .node("shop", Some("web"), "n1", attached)
+            .interface("n1", |interface| {
+                let id = Some("i-n1".to_owned());
+                interface.attachment = Some(plimsoll_model::aws::ec2::NetworkInterfaceAttachment { instance_id: id, ..Default::default() });
+            })
+            .interface("pod", |interface| {
+                interface.interface_type = Some("branch".to_owned());
+                interface.private_ip_address = Some("10.0.0.21".to_owned());
+                interface.tag_set = vec![tag("vpcresources.k8s.aws/trunk-eni-id", "eni-n1")];
+            })
+    }
+
+    #[test]
+    fn nodes_and_pods_with_groups_of_their_own_are_workloads() {
+        assert_eq!(reaches(kubernetes(), "eks:Nodegroup"), Some(Some(false)));
+        assert_eq!(reaches(kubernetes().facing_internet(443), "eks:Nodegroup"), Some(Some(true)));
+        assert_eq!(reaches(fixture().eks_cluster("shop", |_| {}).nodegroup("shop", "web", |_| {}), "eks:Nodegroup"), None);
+        let inventory = kubernetes().facing_internet(443).build();
+        let estate = Estate::new(&inventory);
+        let pods: Vec<_> = estate.eks_clusters().flat_map(crate::Node::<'_, Cluster>::pod_interfaces).collect();
+        assert_eq!(pods.iter().map(|pod| pod.name()).collect::<Vec<_>>(), ["eni-pod"]);
+        assert_eq!(WaysIn::of(pods).ways[0].interface, "eni-pod");
+        assert_eq!(estate.interface_bearer("eni-pod").as_deref(), Some("pod of shop"));
+        assert_eq!(estate.interface_bearer("eni-n1").as_deref(), Some("i-n1"));
+        let arns = [inventory.nodegroups[0].data.nodegroup_arn.clone(), inventory.eks_clusters[0].data.arn.clone()];
+        assert_eq!(arns.map(|arn| estate.endpoints(&arn).map(|ends| ends.len())), [Ok(1), Ok(2)]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use plimsoll_model::aws::ec2::{Instance, NetworkInterface};
 use plimsoll_model::aws::ecs::{ContainerInstance, Service, Task};
+use plimsoll_model::aws::eks::{self, Nodegroup};
 use plimsoll_model::aws::elasticloadbalancing::LoadBalancer;
 use plimsoll_net::{Endpoint, Network};
 use thiserror::Error;
@@ -12,13 +13,15 @@ use crate::{Estate, Link, Node, Unknown};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoEndpoint {
     /// It has none of the forms.
-    #[error("{0} is neither internet, a CIDR, eni-…, i-…, service:CLUSTER/NAME nor an ARN of a task, service, instance or load balancer")]
+    #[error(
+        "{0} is neither internet, a CIDR, eni-…, i-…, service:CLUSTER/NAME nor an ARN of a task, service, instance, load balancer, node group or EKS cluster"
+    )]
     Form(String),
     /// There is nothing by that name.
     #[error("there is no {0} in the snapshot")]
     NotFound(String),
     /// It is there, and nothing of it is in the network now.
-    #[error("{0} has no network interface: no task of it runs")]
+    #[error("{0} has no network interface: nothing of it runs")]
     Idle(String),
     /// Its interfaces were not read.
     #[error("the interfaces of {name} were not read: {}", unknown.gap)]
@@ -38,7 +41,7 @@ impl<'i> Estate<'i> {
 
     /// The ends of a connection that somebody means: `internet`, `internet:ADDRESS`, a CIDR, or network interfaces by
     /// their own id, an instance's id, `service:CLUSTER/NAME` or the ARN of a task, service, container instance, EC2
-    /// instance or load balancer.
+    /// instance, load balancer, EKS node group or EKS cluster: its nodes, and its pods with security groups of their own.
     pub fn endpoints(&self, text: &str) -> Result<Vec<Endpoint>, NoEndpoint> {
         let not_found = || NoEndpoint::NotFound(text.to_owned());
         let all = |interfaces: Result<Vec<Node<'_, NetworkInterface>>, Unknown>| match interfaces {
@@ -75,6 +78,13 @@ impl<'i> Estate<'i> {
             if let Some(balancer) = self.all::<LoadBalancer>().find(|balancer| balancer.data().load_balancer_arn == text) {
                 return all(Ok(balancer.nodes().collect()));
             }
+            if let Some(group) = self.all::<Nodegroup>().find(|group| group.arn() == text) {
+                return all(of_machines(group.nodes()));
+            }
+            if let Some(cluster) = self.all::<eks::Cluster>().find(|cluster| cluster.arn() == text) {
+                let pods = cluster.pod_interfaces();
+                return all(of_machines(cluster.nodes()).map(|nodes| nodes.into_iter().chain(pods).collect()));
+            }
             return Err(not_found());
         }
         let endpoint = text.parse().map_err(|_| NoEndpoint::Form(text.to_owned()))?;
@@ -83,6 +93,14 @@ impl<'i> Estate<'i> {
             _ => Ok(vec![endpoint]),
         }
     }
+}
+
+fn of_machines<'e>(machines: impl Iterator<Item = Node<'e, Instance>>) -> Result<Vec<Node<'e, NetworkInterface>>, Unknown> {
+    let mut found = Vec::new();
+    for machine in machines {
+        found.extend(machine.interfaces()?);
+    }
+    Ok(found)
 }
 
 impl Estate<'_> {
@@ -95,6 +113,9 @@ impl Estate<'_> {
             let of_service = task.service().and_then(|service| service.data().service_arn.split_once(":service/"));
             let alone = || arn.split_once(":task/").map_or(arn.as_str(), |(_, path)| path);
             return Some(of_service.map_or_else(|| format!("task {}", alone()), |(_, path)| format!("task of {path}")));
+        }
+        if let Some(cluster) = interface.pod_cluster() {
+            return Some(format!("pod of {}", cluster.data().name));
         }
         if let Some(instance) = interface.data().attachment.as_ref().and_then(|attachment| attachment.instance_id.clone()) {
             return Some(instance);

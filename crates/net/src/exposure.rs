@@ -47,6 +47,12 @@ impl PathExposure {
         if self.flows.is_empty() { if self.doubtful.is_empty() { Some(false) } else { None } } else { Some(true) }
     }
 
+    /// As [`PathExposure::is_open`], of everything but ICMP.
+    pub fn takes_connections(&self) -> Option<bool> {
+        let some = |flows: &[Flow]| flows.iter().any(|flow| !flow.protocol.is_icmp());
+        if some(&self.flows) { Some(true) } else { (!some(&self.doubtful)).then_some(false) }
+    }
+
     /// Whether some port is open to every address of a family: judged on the union, so that two halves are the whole.
     pub fn is_open_to_everyone(&self) -> bool {
         self.flows.iter().any(|flow| Family::BOTH.iter().any(|family| family.internet().is_subset(&flow.peers)))
