@@ -157,7 +157,7 @@ pub(crate) struct ReachOptions {
     /// The snapshot to read, or a JSON object of lists as `aws ec2 describe-…` prints them
     pub(crate) snapshot: PathBuf,
     /// Who sends: internet, internet:ADDRESS, a CIDR, eni-…, i-…, service:CLUSTER/NAME, or an ARN of a task, service,
-    /// instance or load balancer
+    /// instance, load balancer, node group or EKS cluster
     #[arg(long, value_name = "WHO")]
     pub(crate) from: Option<String>,
     /// Who receives: the same forms
@@ -170,8 +170,8 @@ pub(crate) struct ReachOptions {
     #[arg(long)]
     pub(crate) port: Option<u16>,
     /// 4 or 6 [default: both]
-    #[arg(long, value_name = "4|6", value_parser = clap::value_parser!(u8).range(4..=6))]
-    pub(crate) family: Option<u8>,
+    #[arg(long, value_name = "4|6", value_parser = ["4", "6"])]
+    pub(crate) family: Option<String>,
     /// Count only paths with, or without, a load balancer
     #[arg(long, value_enum)]
     pub(crate) via: Option<WayOption>,

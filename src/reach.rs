@@ -205,7 +205,7 @@ fn narrowing(options: &ReachOptions) -> Result<impl Fn(Question) -> Question + u
         Some(text) => Protocol::parse(text)
             .ok_or_else(|| Failure::usage(anyhow::anyhow!("{text} is no protocol"), "say tcp, udp, icmp, icmpv6, a number, or all"))?,
     };
-    let family = options.family.map(|family| if family == 4 { Family::V4 } else { Family::V6 });
+    let family = options.family.as_deref().map(|family| if family == "4" { Family::V4 } else { Family::V6 });
     // A port alone means TCP, as everywhere.
     let protocol = protocol.or(options.port.filter(|_| options.protocol.is_none()).map(|_| Protocol::TCP));
     let via = options.via.map(|via| match via {

@@ -238,7 +238,16 @@ impl Node<'_, Task> {
             let ports = (!own).then(|| Ports::of(of_interface));
             found.add(exposure, ports.as_ref());
         }
+        // VPC Lattice calls its targets itself, and who may call it was not read.
+        found.missing.extend(self.lattice_target_groups().map(|group| format!("front-door:vpc-lattice:{group}")));
         found.weighed()
+    }
+
+    /// The target groups of VPC Lattice that its service registers it with.
+    fn lattice_target_groups(self) -> impl Iterator<Item = String> {
+        let deployments = self.service().into_iter().flat_map(|service| &service.data().deployments);
+        let configurations = deployments.flat_map(|deployment| &deployment.vpc_lattice_configurations);
+        configurations.map(|configuration| configuration.target_group_arn.clone())
     }
 
     /// Whether the internet reaches it; `None` is not known.
@@ -332,7 +341,7 @@ fn either(one: Option<bool>, other: Option<bool>) -> Option<bool> {
 mod tests {
     use plimsoll_fixture::{Fixture, arn, fixture};
     use plimsoll_model::aws::ec2::{Instance, InstanceNetworkInterface, SecurityGroup};
-    use plimsoll_model::aws::ecs::{NetworkBinding, Service, Task, TaskDefinition};
+    use plimsoll_model::aws::ecs::{Deployment, NetworkBinding, Service, Task, TaskDefinition, VpcLatticeConfiguration};
     use plimsoll_model::aws::eks::Cluster;
 
     use crate::{Estate, WaysIn};
@@ -411,6 +420,15 @@ mod tests {
             assert_eq!(reaches(front(false), kind), Some(Some(false)), "{kind}");
             assert_eq!(reaches(fixture().shop().behind_load_balancer(), kind), None, "no node was read");
         }
+    }
+
+    #[test]
+    fn targets_of_vpc_lattice_may_be_reached_by_it() {
+        let lattice = VpcLatticeConfiguration { target_group_arn: "arn:tg".to_owned(), ..Default::default() };
+        let deployment = Deployment { vpc_lattice_configurations: vec![lattice], ..Default::default() };
+        let inventory = fixture().shop().each::<Service>(move |service| service.deployments = vec![deployment.clone()]).build();
+        let ways = Estate::new(&inventory).all::<Service>().next().unwrap().ways_in();
+        assert_eq!((ways.reachable, ways.missing), (None, vec!["front-door:vpc-lattice:arn:tg".to_owned()]));
     }
 
     #[test]

@@ -397,7 +397,7 @@ fn interfaces<'a>(network: &mut Network<'a>, world: &World<'a>) {
         let eni = Eni { id, data, account: account.as_str(), region: region.as_str(), subnet, groups, class, addresses: range, doubt };
         let ix = network.enis.push(eni);
         network.ids.enis.insert(id, ix);
-        if let (Some(vpc), "global_accelerator_managed" | "api_gateway_managed") = (vpc, kind) {
+        if let (Some(vpc), Some(_)) = (vpc, crate::doors::front_door(data)) {
             network.front_doors.entry(vpc).or_default().push(ix);
         }
         let primary = data

@@ -241,12 +241,6 @@ impl<'a> Network<'a> {
         eni.subnet.map(|subnet| self.subnets.get(subnet))
     }
 
-    /// A managed interface of another service in the VPC, through which traffic may come that no route shows.
-    pub(crate) fn front_door(&self, vpc: Ix<Vpc<'a>>) -> Option<Doubt> {
-        let door = self.enis.get(*self.front_doors.get(&vpc)?.first()?);
-        Some(format!("front-door:{}:{}", door.data.interface_type.as_deref().unwrap_or_default(), door.id).into())
-    }
-
     /// The route table of the internet gateway: what it does not leave to the VPC's own routing is inspected somewhere.
     fn edge_hop(&self, walk: &mut Walk<'_, 'a>, vpc: &Vpc<'a>, addresses: &CidrSet) {
         let Some(table) = vpc.edge.map(|edge| self.tables.get(edge)) else { return };

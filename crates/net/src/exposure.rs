@@ -13,7 +13,7 @@ use crate::balanced::{Client, Packets, Posture};
 use crate::balancing::{Health, port, takes};
 use crate::network::{BlockMode, Class, Eni, Network};
 use crate::protocol::Protocol;
-use crate::question::{Balanced, Flow};
+use crate::question::{Balanced, Flow, Via};
 use crate::reach::flows;
 use crate::set::{CidrSet, PortSet};
 use crate::walk::{Piece, Walk, client_ports};
@@ -185,7 +185,8 @@ impl<'a> Network<'a> {
         let access = &subnet.public_access;
         let vpc = self.vpcs.get(subnet.vpc);
         let gateway = !vpc.gateways.is_empty() || self.unread(vpc.account, vpc.region, "ec2:DescribeInternetGateways").is_some();
-        (public || self.front_door(subnet.vpc).is_some()) && (access.mode == BlockMode::Off || access.doubt.is_some()) && gateway
+        let door = self.front_doors.contains_key(&subnet.vpc);
+        door || public && (access.mode == BlockMode::Off || access.doubt.is_some()) && gateway
     }
 
     /// Protocols that an interface's inbound rules can let in: those that are named, and one for all others.
@@ -236,6 +237,9 @@ impl<'a> Network<'a> {
                 let (known, unknown): (Vec<Piece>, Vec<Piece>) = walk.into_arrived().into_iter().partition(|piece| piece.doubt.is_none());
                 certain.extend(known);
                 doubtful.extend(unknown);
+                let packets = Packets { protocol, family, ports: &ports, traced: false, posture: Posture::Configured, open_only: true };
+                let by_doors = self.through_doors(&family.internet(), ix, Some(Via::Direct), packets);
+                doubtful.extend(by_doors.into_iter().flat_map(|outcome| outcome.walk.into_arrived()));
             }
             out.add(protocol, &certain, &doubtful);
         }
@@ -254,7 +258,8 @@ impl<'a> Network<'a> {
             for family in Family::BOTH {
                 let packets =
                     Packets { protocol, family, ports: &PortSet::all(), traced: false, posture: Posture::Configured, open_only: true };
-                for outcome in self.balanced(Client::Internet(&everyone), ix, packets) {
+                let by_doors = self.through_doors(&everyone, ix, Some(Via::Lb), packets);
+                for outcome in self.balanced(Client::Internet(&everyone), ix, packets).into_iter().chain(by_doors) {
                     let Some(balanced) = outcome.balanced else { continue };
                     let (known, unknown): (Vec<Piece>, Vec<Piece>) =
                         outcome.walk.into_arrived().into_iter().partition(|piece| piece.doubt.is_none());

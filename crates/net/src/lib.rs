@@ -14,6 +14,7 @@ mod chain;
 mod compile;
 mod describe;
 mod direct;
+mod doors;
 mod egress;
 mod endpoint;
 mod explain;

@@ -81,13 +81,16 @@ impl<'a> Network<'a> {
                     let direct = self.direct(ends, protocol, family, &ports, traced);
                     out.extend(direct.into_iter().map(|walk| Outcome { walk, balanced: None }));
                 }
+                let packets = Packets { protocol, family, ports: &ports, traced, posture: Posture::Now, open_only: false };
+                if let Ends::Inward(peers, target, _) = ends {
+                    out.extend(self.through_doors(peers, *target, question.via, packets));
+                }
                 if question.via != Some(Via::Direct) && protocol.has_ports() {
                     let (client, target) = match ends {
                         Ends::Inward(peers, target, _) => (Client::Internet(peers), *target),
                         Ends::Between(client, target) => (Client::Interface(*client), *target),
                         Ends::Outward(..) => continue,
                     };
-                    let packets = Packets { protocol, family, ports: &ports, traced, posture: Posture::Now, open_only: false };
                     out.extend(self.balanced(client, target, packets));
                 }
             }

@@ -226,6 +226,15 @@ impl<'n, 'a> Walk<'n, 'a> {
         }
     }
 
+    /// What arrived came by something that is not seen: it is doubtful, and anybody of these may have sent it.
+    pub(crate) fn come_by(&mut self, doubt: &Doubt, peers: &CidrSet) {
+        let left = self.steps.iter_mut().flat_map(|step| &mut step.left);
+        for piece in self.pieces.iter_mut().chain(&mut self.done).chain(left) {
+            piece.doubt = Some(doubt.clone());
+            piece.peers = peers.clone();
+        }
+    }
+
     /// Passes, blocks or doubts as a whole.
     pub(crate) fn check(&mut self, hop: Hop<'a>, passes: bool, doubt: Option<&Doubt>) {
         match doubt {

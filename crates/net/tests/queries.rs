@@ -197,6 +197,31 @@ fn an_accelerator_in_the_vpc_makes_internal_only_unknown() {
 }
 
 #[test]
+fn what_a_cloudfront_origin_reaches_may_be_on_the_internet() {
+    let mut world = world();
+    let mut door = eni("eni-cf", "subnet-pub", "10.0.0.98", &["sg-alb"]);
+    door["TagSet"] = json!([{"Key": "aws.cloudfront.vpcorigin", "Value": "enabled"}]);
+    world["network_interfaces"].as_array_mut().unwrap().push(door);
+    let doubt = "front-door:cloudfront_vpc_origin:eni-cf";
+    with(world, |network| {
+        let ask = |to: &str, port: u16| {
+            network.reach(&question(json!({"from": "internet", "to": to, "protocol": "tcp", "port": port, "via": "direct"})))
+        };
+        // The group of the task lets in what carries the door's group, which no address on the internet does.
+        let task = ask("eni-task", 8080);
+        assert_eq!((task.reachable, task.unknown.as_deref()), (None, Some(doubt)));
+        assert_eq!(ask("eni-task", 22).reachable, Some(false), "the door does not get there either");
+        assert_eq!(ask("eni-db", 5432).reachable, None, "its group lets in the door's subnet");
+        let exposure = network.exposure("eni-task").unwrap();
+        assert!(exposure.missing().contains(&doubt));
+        let ports: Vec<String> = exposure.direct.doubtful.iter().map(|flow| format!("{}/{}", flow.protocol, flow.ports)).collect();
+        assert_eq!(ports, ["tcp/8080"]);
+        let all = network.exposures();
+        assert_eq!(all.of("eni-task").unwrap().direct, exposure.direct);
+    });
+}
+
+#[test]
 fn egress_names_its_gateway_and_its_addresses() {
     with(world(), |network| {
         let task = network.egress("eni-task").unwrap();
