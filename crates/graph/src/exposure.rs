@@ -481,7 +481,7 @@ mod tests {
         let inventory = kubernetes().facing_internet(443).build();
         let estate = Estate::new(&inventory);
         let pods: Vec<_> = estate.eks_clusters().flat_map(crate::Node::<'_, Cluster>::pod_interfaces).collect();
-        assert_eq!(pods.iter().map(|pod| pod.name()).collect::<Vec<_>>(), ["eni-pod"]);
+        assert_eq!(pods.iter().map(|pod| pod.network_interface_id.as_str()).collect::<Vec<_>>(), ["eni-pod"]);
         assert_eq!(WaysIn::of(pods).ways[0].interface, "eni-pod");
         assert_eq!(estate.interface_bearer("eni-pod").as_deref(), Some("pod of shop"));
         assert_eq!(estate.interface_bearer("eni-n1").as_deref(), Some("i-n1"));
