@@ -200,11 +200,10 @@ pub(crate) struct CanOptions {
     pub(crate) snapshot: PathBuf,
     /// Who: ARN or name of a role or user, service:CLUSTER/NAME or a task's ARN for the role of its tasks
     pub(crate) principal: String,
-    /// What, such as s3:GetObject
-    pub(crate) action: String,
-    /// On what: an ARN
-    #[arg(default_value = "*")]
-    pub(crate) resource: String,
+    /// What, such as s3:GetObject [default: everything that its policies leave it, by service]
+    pub(crate) action: Option<String>,
+    /// On what: an ARN [default: *, and where that is denied the resources that it is granted on]
+    pub(crate) resource: Option<String>,
     #[command(flatten)]
     pub(crate) how: Asking,
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use plimsoll_graph::{Estate, NoPrincipal, Principal, Unknown};
-use plimsoll_iam::{ContextValue, Decision, KeyState, Request, Verdict};
+use plimsoll_iam::{ContextValue, Decision, Granted, KeyState, Request, Verdict};
 use serde::Serialize;
 
 use crate::arguments::{Asking, CanOptions, MatrixFormat, WhoCanOptions};
@@ -33,20 +33,52 @@ struct Answer<'a> {
     /// Layers that were not read, and are taken to allow.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unread: Vec<String>,
+    /// Where no resource was asked about and not every one is allowed: the resources that it is granted on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    granted_on: Vec<GrantedOn>,
+}
+
+/// Resources that an action is granted on.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GrantedOn {
+    /// As the statement writes them; `not …` for those that it leaves out.
+    resources: Vec<String>,
+    decision: &'static str,
+    because: Vec<String>,
+}
+
+impl GrantedOn {
+    fn new((granted, decision): (Granted, Decision)) -> Self {
+        let word = if granted.all_resources_but { "not " } else { "" };
+        Self {
+            resources: granted.resources.iter().map(|resource| format!("{word}{resource}")).collect(),
+            decision: decision.verdict.as_str(),
+            because: decision.statements.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 pub(crate) fn can(options: &CanOptions, screen: &Screen) -> Result<ExitCode, Failure> {
     let CanOptions { snapshot, principal, action, resource, how } = options;
     let keys = keys(&how.context)?;
-    check_action(action)?;
+    action.as_deref().map_or(Ok(()), check_action)?;
     let inventory = open(snapshot, screen)?;
     let estate = Estate::new(&inventory);
     let principal = estate.principal(principal).map_err(no_principal)?;
-    let decided = principal.decide(action, resource, &keys);
     let mut out = BufWriter::new(io::stdout().lock());
-    match how.format {
-        MatrixFormat::Json => json(&answer(principal, action, resource, &decided), &mut out),
-        MatrixFormat::Table => tell(principal, action, resource, &decided, how.explain, &mut out),
+    if let Some(action) = action {
+        let decided = principal.decide(action, resource.as_deref().unwrap_or("*"), &keys);
+        let all = resource.is_some() || matches!(&decided, Ok((_, decision)) if decision.verdict == Verdict::Allowed);
+        let granted = if all { Vec::new() } else { principal.grants_of(action, &keys) };
+        let mut answer = answer(principal, action, resource.as_deref().unwrap_or("*"), &decided);
+        answer.granted_on = granted.into_iter().map(GrantedOn::new).collect();
+        match how.format {
+            MatrixFormat::Json => json(&answer, &mut out),
+            MatrixFormat::Table => tell(principal, &answer, &decided, how.explain, &mut out),
+        }
+    } else {
+        crate::effective::tell(principal, how.format, &mut out)
     }
     .and_then(|()| Ok(out.flush()?))
     .context("cannot write to stdout")
@@ -137,6 +169,7 @@ fn answer<'a>(principal: Principal<'a>, action: &'a str, resource: &'a str, deci
         depends_on: Vec::new(),
         chosen: BTreeMap::new(),
         unread: Vec::new(),
+        granted_on: Vec::new(),
     };
     match decided {
         Err(unknown) => answer.because.push(unknown.gap.to_string()),
@@ -154,19 +187,13 @@ fn answer<'a>(principal: Principal<'a>, action: &'a str, resource: &'a str, deci
     answer
 }
 
-fn json(answer: &impl Serialize, out: &mut impl Write) -> anyhow::Result<()> {
+pub(crate) fn json(answer: &impl Serialize, out: &mut impl Write) -> anyhow::Result<()> {
     serde_json::to_writer_pretty(&mut *out, answer)?;
     Ok(out.write_all(b"\n")?)
 }
 
-fn tell(
-    principal: Principal<'_>,
-    action: &str,
-    resource: &str,
-    decided: &Decided,
-    explain: bool,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
+fn tell(principal: Principal<'_>, answer: &Answer<'_>, decided: &Decided, explain: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    let Answer { action, resource, .. } = answer;
     match decided {
         Ok((request, decision)) if explain => writeln!(out, "{}", decision.explain(request))?,
         Ok((_, decision)) => {
@@ -180,6 +207,11 @@ fn tell(
             writeln!(out, "unknown: {} {action} on {resource}", principal.name())?;
             writeln!(out, "  not read: {}", plimsoll_report::inline(&unknown.gap.to_string()))?;
         }
+    }
+    for granted in &answer.granted_on {
+        let verdict = granted.decision.replace('_', " ");
+        let by = granted.because.first().map_or(String::new(), |cited| format!(" ({cited})"));
+        writeln!(out, "{verdict} on {}{by}", plimsoll_report::inline(&granted.resources.join(", ")))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod collect;
 mod config;
 mod demo;
 mod doctor;
+mod effective;
 mod escalate;
 mod exposure;
 mod failure;

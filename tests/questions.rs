@@ -51,6 +51,32 @@ fn can_answers_with_the_statement_that_decides() {
 }
 
 #[test]
+fn can_without_a_resource_names_those_that_the_action_is_granted_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&built(), folder.path(), "a.ndjson");
+    let ask = |arguments: &[&str]| bare().arg("can").arg(&path).args(arguments).output().unwrap();
+    let told = stdout(&ask(&["reader", "s3:GetObject"]));
+    assert!(told.starts_with("implicitly denied: reader s3:GetObject on *\nallowed on arn:aws:s3:::prices/* ("), "{told}");
+    let answer = json(&ask(&["reader", "s3:GetObject", "--format", "json"]));
+    assert_eq!(answer["grantedOn"][0]["resources"], value!(["arn:aws:s3:::prices/*"]), "{answer}");
+    let asked = json(&ask(&["reader", "s3:GetObject", "arn:aws:s3:::other/x", "--format", "json"]));
+    assert!(asked.get("grantedOn").is_none(), "{asked}");
+    assert!(json(&ask(&["reader", "s3:PutObject", "--format", "json"])).get("grantedOn").is_none());
+}
+
+#[test]
+fn can_without_an_action_sums_up_what_a_principal_may_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = snapshot(&built(), folder.path(), "a.ndjson");
+    let ask = |arguments: &[&str]| bare().arg("can").arg(&path).args(arguments).output().unwrap();
+    let told = stdout(&ask(&["inside"]));
+    assert!(told.contains("  s3  read\n      actions s3:GetObject\n      on *\n      if IpAddress aws:SourceIp\n"), "{told}");
+    let all = json(&ask(&["reader", "--format", "json"]));
+    assert_eq!(all["services"][0]["service"], "s3", "{all}");
+    assert_eq!(all["services"][0]["resources"], value!(["arn:aws:s3:::prices/*"]), "{all}");
+}
+
+#[test]
 fn a_condition_that_nobody_knows_is_told_until_the_context_settles_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = snapshot(&built(), folder.path(), "a.ndjson");

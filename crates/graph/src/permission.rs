@@ -4,7 +4,9 @@
 use std::sync::{Arc, LazyLock};
 
 use compact_str::CompactString;
-use plimsoll_iam::{Attached, Caller, Context, Decision, Document, DocumentKind, KeyState, Layer, Policies, PrincipalFacts, Request};
+use plimsoll_iam::{
+    Attached, Caller, Context, Decision, Document, DocumentKind, Granted, KeyState, Layer, Policies, PrincipalFacts, Request, granted,
+};
 use plimsoll_model::aws::ecs::{Task, TaskDefinition};
 use plimsoll_model::aws::iam::{Policy, Role, User};
 use plimsoll_model::aws::{ecr, elasticfilesystem, kms, organizations, secretsmanager};
@@ -169,6 +171,25 @@ impl<'e> Principal<'e> {
             Some(unknown) if decision.verdict != plimsoll_iam::Verdict::ExplicitlyDenied && !decision.verdict.is_possible() => Err(unknown),
             _ => Ok((request, decision)),
         }
+    }
+}
+
+impl Principal<'_> {
+    /// The statements of its identity policies by which it may do this on resources of theirs, with what is decided on an
+    /// example of them. What is written with variables gives no example.
+    pub fn grants_of(self, action: &str, context: &[(&str, KeyState)]) -> Vec<(Granted, Decision)> {
+        let granting = |granted: Granted| {
+            let examples = granted.examples(self.account().as_str());
+            let decided = examples.iter().filter_map(|resource| Some(self.decide(action, resource, context).ok()?.1));
+            let by_it = decided.filter(|decision| {
+                let mut cited = decision.statements.iter();
+                decision.verdict.is_possible()
+                    && cited.any(|cited| (&cited.policy, &cited.statement) == (&granted.policy, &granted.statement))
+            });
+            let best = by_it.max_by_key(|decision| decision.verdict)?;
+            Some((granted, best))
+        };
+        granted(&self.policies().0).into_iter().filter_map(granting).collect()
     }
 }
 

@@ -1,8 +1,6 @@
 //! The decision: a request and its policies flow in, a verdict with what decides it flows out. One evaluation serves
 //! complete and incomplete contexts: where all is known, no condition is left open.
 
-use std::sync::Arc;
-
 use compact_str::CompactString;
 
 use crate::atom::Atoms;
@@ -27,11 +25,8 @@ pub fn evaluate(request: &Request, policies: &Policies) -> Result<Decision, Malf
 }
 
 pub(crate) fn evaluate_stack(request: &Request, stack: &Stack<'_>) -> Result<Decision, Malformed> {
-    if let Some((layer, policy, error)) = stack.all().find_map(|(layer, attached)| match &attached.document {
-        Ok(_) => None,
-        Err(error) => Some((layer, &attached.name, error)),
-    }) {
-        return Err(Malformed { layer, policy: policy.clone(), error: Arc::clone(error) });
+    if let Some(malformed) = stack.malformed().next() {
+        return Err(malformed);
     }
     let open = decide(request, &request.context, stack);
     if open.verdict != Verdict::Conditional {

@@ -139,6 +139,13 @@ pub(crate) struct Stack<'p> {
     pub(crate) resource_manages: bool,
 }
 
+impl Policies {
+    /// The policies that cannot be read: a principal with one of them is not assessed.
+    pub fn malformed(&self) -> impl Iterator<Item = Malformed> {
+        Stack::from(self).malformed()
+    }
+}
+
 impl<'p> From<&'p Policies> for Stack<'p> {
     fn from(policies: &'p Policies) -> Self {
         Self {
@@ -157,8 +164,16 @@ impl<'p> From<&'p Policies> for Stack<'p> {
 }
 
 impl<'p> Stack<'p> {
+    /// The policies that cannot be read.
+    pub(crate) fn malformed(&self) -> impl Iterator<Item = Malformed> + use<'p> {
+        self.all().filter_map(|(layer, attached)| {
+            let error = Arc::clone(attached.document.as_ref().err()?);
+            Some(Malformed { layer, policy: attached.name.clone(), error })
+        })
+    }
+
     /// Every policy with its layer, in the order of explanation.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (Layer, &'p Attached)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Layer, &'p Attached)> + use<'p> {
         let levels = |levels: &'p [Vec<Attached>], layer: fn(usize) -> Layer| {
             levels.iter().enumerate().flat_map(move |(level, policies)| policies.iter().map(move |policy| (layer(level), policy)))
         };

@@ -142,11 +142,8 @@ impl Node {
     /// A policy of the principal that is malformed.
     pub(crate) fn new(index: usize, principal: &Principal, policies: Policies, masks: &mut MaskCache) -> Result<Option<Self>, Malformed> {
         let Some(caller) = Caller::parse(principal.arn()) else { return Ok(None) };
-        let stack = Stack::from(&policies);
-        if let Some((layer, attached, error)) =
-            stack.all().find_map(|(layer, attached)| attached.document.as_ref().err().map(|error| (layer, attached, error)))
-        {
-            return Err(Malformed { layer, policy: attached.name.clone(), error: Arc::clone(error) });
+        if let Some(malformed) = policies.malformed().next() {
+            return Err(malformed);
         }
         let mask = masks.mask(&policies);
         let context = Context::of_principal(&principal.facts);
