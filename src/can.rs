@@ -1,10 +1,9 @@
 //! `plimsoll can` and `plimsoll who-can`: questions about IAM flow in; verdicts with what decides them flow out.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use plimsoll_graph::{Estate, NoPrincipal, Principal, Unknown};
 use plimsoll_iam::{ContextValue, Decision, Granted, KeyState, Request, Verdict};
 use serde::Serialize;
@@ -12,6 +11,7 @@ use serde::Serialize;
 use crate::arguments::{Asking, CanOptions, MatrixFormat, WhoCanOptions};
 use crate::check::open;
 use crate::failure::Failure;
+use crate::output;
 use crate::screen::Screen;
 
 /// An answer as JSON.
@@ -66,23 +66,19 @@ pub(crate) fn can(options: &CanOptions, screen: &Screen) -> Result<ExitCode, Fai
     let inventory = open(snapshot, screen)?;
     let estate = Estate::new(&inventory);
     let principal = estate.principal(principal).map_err(no_principal)?;
-    let mut out = BufWriter::new(io::stdout().lock());
     if let Some(action) = action {
         let decided = principal.decide(action, resource.as_deref().unwrap_or("*"), &keys);
         let all = resource.is_some() || matches!(&decided, Ok((_, decision)) if decision.verdict == Verdict::Allowed);
         let granted = if all { Vec::new() } else { principal.grants_of(action, &keys) };
         let mut answer = answer(principal, action, resource.as_deref().unwrap_or("*"), &decided);
         answer.granted_on = granted.into_iter().map(GrantedOn::new).collect();
-        match how.format {
-            MatrixFormat::Json => json(&answer, &mut out),
-            MatrixFormat::Table => tell(principal, &answer, &decided, how.explain, &mut out),
-        }
+        output::stdout(|out| match how.format {
+            MatrixFormat::Json => output::json(&answer, out),
+            MatrixFormat::Table => tell(principal, &answer, &decided, how.explain, out),
+        })?;
     } else {
-        crate::effective::tell(principal, how.format, &mut out)
+        output::stdout(|out| crate::effective::tell(principal, how.format, out))?;
     }
-    .and_then(|()| Ok(out.flush()?))
-    .context("cannot write to stdout")
-    .map_err(crate::simulate::unwritable)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -96,17 +92,13 @@ pub(crate) fn who_can(options: &WhoCanOptions, screen: &Screen) -> Result<ExitCo
     let denied = |decided: &Decided| matches!(decided, Ok((_, decision)) if !decision.verdict.is_possible());
     let mut found: Vec<(Principal<'_>, Decided)> = decided.filter(|(_, decided)| !denied(decided)).collect();
     found.sort_by_key(|(principal, decided)| (rank(decided), principal.arn()));
-    let mut out = BufWriter::new(io::stdout().lock());
-    match how.format {
+    output::stdout(|out| match how.format {
         MatrixFormat::Json => {
             let answers: Vec<_> = found.iter().map(|(principal, decided)| answer(*principal, action, resource, decided)).collect();
-            json(&answers, &mut out)
+            output::json(&answers, out)
         }
-        MatrixFormat::Table => list(&found, action, resource, how, estate.principals().count(), &mut out),
-    }
-    .and_then(|()| Ok(out.flush()?))
-    .context("cannot write to stdout")
-    .map_err(crate::simulate::unwritable)?;
+        MatrixFormat::Table => list(&found, action, resource, how, estate.principals().count(), out),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -187,12 +179,7 @@ fn answer<'a>(principal: Principal<'a>, action: &'a str, resource: &'a str, deci
     answer
 }
 
-pub(crate) fn json(answer: &impl Serialize, out: &mut impl Write) -> anyhow::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, answer)?;
-    Ok(out.write_all(b"\n")?)
-}
-
-fn tell(principal: Principal<'_>, answer: &Answer<'_>, decided: &Decided, explain: bool, out: &mut impl Write) -> anyhow::Result<()> {
+fn tell(principal: Principal<'_>, answer: &Answer<'_>, decided: &Decided, explain: bool, out: &mut dyn Write) -> io::Result<()> {
     let Answer { action, resource, .. } = answer;
     match decided {
         Ok((request, decision)) if explain => writeln!(out, "{}", decision.explain(request))?,
@@ -222,8 +209,8 @@ fn list(
     resource: &str,
     how: &Asking,
     asked: usize,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
+    out: &mut dyn Write,
+) -> io::Result<()> {
     for (principal, decided) in found {
         match decided {
             Ok((request, decision)) if how.explain => writeln!(out, "{}\n", decision.explain(request))?,
@@ -234,6 +221,5 @@ fn list(
             Err(unknown) => writeln!(out, "{:<22} {}  {}", "unknown", principal.arn(), plimsoll_report::inline(&unknown.gap.to_string()))?,
         }
     }
-    writeln!(out, "{} of {asked} roles and users may {action} on {resource}, or it is not known that they may not", found.len())?;
-    Ok(())
+    writeln!(out, "{} of {asked} roles and users may {action} on {resource}, or it is not known that they may not", found.len())
 }

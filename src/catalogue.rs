@@ -1,20 +1,19 @@
 //! `plimsoll checks`: the catalogue, and one check in full.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use plimsoll_checks::{CHECKS, Check, Selection};
 use plimsoll_report::{CheckRow, check_page, checks_table};
 use serde_json::{Value, json};
 
 use crate::arguments::{CatalogueCommand, CatalogueOptions, MatrixFormat};
 use crate::failure::Failure;
+use crate::output;
 use crate::page::page;
 use crate::screen::Screen;
 
 pub(crate) fn run(options: &CatalogueOptions, screen: &Screen) -> Result<ExitCode, Failure> {
-    let mut out = BufWriter::new(io::stdout().lock());
     let (checks, all) = match &options.command {
         Some(CatalogueCommand::Show { id }) => {
             // The selection knows the nearest name to a wrong one.
@@ -24,15 +23,11 @@ pub(crate) fn run(options: &CatalogueOptions, screen: &Screen) -> Result<ExitCod
         }
         None => (CHECKS.to_vec(), true),
     };
-    let written = match options.format {
-        MatrixFormat::Json => as_json(&checks, &mut out),
+    output::stdout(|mut out| match options.format {
+        MatrixFormat::Json => output::json(&as_json(&checks), out),
         MatrixFormat::Table if all => as_list(&checks, screen, &mut out),
         MatrixFormat::Table => checks.iter().try_for_each(|check| check_page(&page(check, &check.controls()), &screen.table(), &mut out)),
-    };
-    written
-        .and_then(|()| out.flush())
-        .context("cannot write to stdout")
-        .map_err(|error| Failure::usage(error, "check where the output goes"))?;
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -45,8 +40,8 @@ fn as_list(checks: &[&Check], screen: &Screen, out: &mut impl Write) -> io::Resu
     checks_table(&rows, &screen.table(), out)
 }
 
-fn as_json(checks: &[&Check], out: &mut impl Write) -> io::Result<()> {
-    let list: Vec<Value> = checks
+fn as_json(checks: &[&Check]) -> Vec<Value> {
+    checks
         .iter()
         .map(|check| {
             let by = check.responsibility;
@@ -64,7 +59,5 @@ fn as_json(checks: &[&Check], out: &mut impl Write) -> io::Result<()> {
                 "compliance": check.controls(),
             })
         })
-        .collect();
-    serde_json::to_writer_pretty(&mut *out, &list)?;
-    out.write_all(b"\n")
+        .collect()
 }

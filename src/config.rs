@@ -1,6 +1,5 @@
 //! The configuration file: where it is found, and `plimsoll config`.
 
-use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +10,7 @@ use plimsoll_config::{Config, FILE_NAME, Names};
 
 use crate::arguments::{Arguments, ConfigCommand, Format};
 use crate::failure::Failure;
+use crate::output;
 
 /// The configuration that is in force: what the file says, and the defaults.
 pub(crate) fn load(arguments: &Arguments) -> Result<Config, Failure> {
@@ -57,9 +57,6 @@ pub(crate) fn run(command: &ConfigCommand, arguments: &Arguments) -> Result<Exit
             format!("{text}\n")
         }
     };
-    stdout()
-        .write_all(text.as_bytes())
-        .context("cannot write to stdout")
-        .map_err(|error| Failure::usage(error, "check where the output goes"))?;
+    output::stdout(|out| out.write_all(text.as_bytes()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,10 +1,8 @@
 //! `plimsoll doctor`: what this identity can read here, and what would stay unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use plimsoll_checks::CHECKS;
 use plimsoll_collect::{Answer, Examination, Interrupt, Operation, Probe};
 use plimsoll_config::Config;
@@ -14,6 +12,7 @@ use plimsoll_report::{Partition, Permission, Policies, diagnosis_json, diagnosis
 use crate::arguments::{DoctorOptions, MatrixFormat};
 use crate::collect;
 use crate::failure::{self, Failure};
+use crate::output;
 use crate::permissions::{Needed, needed};
 use crate::screen::Screen;
 
@@ -25,15 +24,10 @@ pub(crate) fn run(options: &DoctorOptions, config: &Config, screen: &Screen) -> 
         plimsoll_collect::examine(&settings, Interrupt::on_ctrl_c()).await
     })?;
     let diagnosis = diagnosis(&examination)?;
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = match options.format {
+    output::stdout(|mut out| match options.format {
         MatrixFormat::Json => diagnosis_json(&diagnosis, &mut out),
         MatrixFormat::Table => diagnosis_table(&diagnosis, &screen.table(), &mut out),
-    };
-    written
-        .and_then(|()| out.flush())
-        .context("cannot write to stdout")
-        .map_err(|error| Failure::usage(error, "check where the output goes"))?;
+    })?;
     let whole = diagnosis.operations.iter().all(|operation| operation.answer == ReadAnswer::Readable);
     Ok(if options.require_complete && !whole { ExitCode::from(failure::NOTHING) } else { ExitCode::SUCCESS })
 }

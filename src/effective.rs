@@ -1,7 +1,7 @@
 //! `plimsoll can` without an action: what the policies of a principal leave it, service by service.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, Write};
 
 use plimsoll_graph::Principal;
 use plimsoll_iam::{ServiceAccess, summarize};
@@ -12,7 +12,7 @@ use crate::arguments::MatrixFormat;
 /// Items of a list that the table shows.
 const SHOWN: usize = 6;
 
-pub(crate) fn tell(principal: Principal<'_>, format: MatrixFormat, out: &mut impl Write) -> anyhow::Result<()> {
+pub(crate) fn tell(principal: Principal<'_>, format: MatrixFormat, out: &mut dyn Write) -> io::Result<()> {
     let (policies, unread) = principal.policies();
     let services = summarize(&policies);
     let malformed: Vec<String> = policies.malformed().map(|policy| policy.to_string()).collect();
@@ -25,7 +25,7 @@ pub(crate) fn tell(principal: Principal<'_>, format: MatrixFormat, out: &mut imp
             "malformed": malformed,
             "unread": unread,
         });
-        return crate::can::json(&document, out);
+        return crate::output::json(&document, out);
     }
     writeln!(out, "{}", principal.arn())?;
     for access in &services {

@@ -1,9 +1,8 @@
 //! `plimsoll escalate`: who can become administrator of an account, and how.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use plimsoll_graph::{Escalation, Estate};
 use plimsoll_iam::escalation::{Certainty, Edge, Gained, Path, not_assessed};
 use serde_json::{Value, json};
@@ -12,8 +11,8 @@ use crate::arguments::{EscalateOptions, MatrixFormat};
 use crate::can::no_principal;
 use crate::check::open;
 use crate::failure::Failure;
+use crate::output;
 use crate::screen::Screen;
-use crate::simulate::unwritable;
 
 pub(crate) fn run(options: &EscalateOptions, screen: &Screen) -> Result<ExitCode, Failure> {
     let inventory = open(&options.snapshot, screen)?;
@@ -21,14 +20,10 @@ pub(crate) fn run(options: &EscalateOptions, screen: &Screen) -> Result<ExitCode
     let only = options.principal.as_deref().map(|name| estate.principal(name).map_err(no_principal)).transpose()?;
     let escalation = estate.escalation();
     let found = Found { escalation, only: only.map(|principal| principal.arn().to_owned()) };
-    let mut out = BufWriter::new(io::stdout().lock());
-    match options.format {
-        MatrixFormat::Json => found.json(&mut out),
-        MatrixFormat::Table => found.table(&mut out),
-    }
-    .and_then(|()| Ok(out.flush()?))
-    .context("cannot write to stdout")
-    .map_err(unwritable)?;
+    output::stdout(|out| match options.format {
+        MatrixFormat::Json => output::json(&found.json(), out),
+        MatrixFormat::Table => found.table(out),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -51,7 +46,7 @@ impl Found<'_> {
         self.escalation.found.paths.iter().filter(|path| self.wanted(path.start))
     }
 
-    fn json(&self, out: &mut impl Write) -> anyhow::Result<()> {
+    fn json(&self) -> Value {
         let found = &self.escalation.found;
         let administrators = found.administrators.iter().filter(|one| self.wanted(one.principal));
         let administrators: Vec<Value> =
@@ -59,14 +54,12 @@ impl Found<'_> {
         let unassessed = found.unassessed.iter().filter(|(position, _)| self.wanted(*position));
         let unassessed: Vec<Value> =
             unassessed.map(|(position, why)| json!({"principal": self.arn(*position), "reason": why.to_string()})).collect();
-        let document = json!({
+        json!({
             "administrators": administrators,
             "paths": self.paths().map(|path| self.path(path)).collect::<Vec<_>>(),
             "unassessed": unassessed,
             "methodsNotAssessed": not_assessed().map(|(method, why)| json!({"id": method.id, "reason": why})).collect::<Vec<_>>(),
-        });
-        serde_json::to_writer_pretty(&mut *out, &document)?;
-        Ok(out.write_all(b"\n")?)
+        })
     }
 
     fn path(&self, path: &Path) -> Value {
@@ -87,7 +80,7 @@ impl Found<'_> {
         })
     }
 
-    fn table(&self, out: &mut impl Write) -> anyhow::Result<()> {
+    fn table(&self, out: &mut dyn Write) -> io::Result<()> {
         let found = &self.escalation.found;
         for path in self.paths() {
             let sure = if path.certainty() == Certainty::Certain { "" } else { " (on conditions)" };

@@ -1,10 +1,9 @@
 //! `plimsoll exposure`: every workload with what reaches it from the internet, and where it can go itself.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use plimsoll_graph::{Estate, Node, WayIn, WaysIn};
 use plimsoll_model::aws::ec2::{Instance, NetworkInterface};
 use plimsoll_model::aws::ecs::{Service, Task};
@@ -16,8 +15,8 @@ use serde::Serialize;
 use crate::arguments::{MatrixFormat, ResponsibilityOptions};
 use crate::check::open;
 use crate::failure::Failure;
+use crate::output::{self, probe};
 use crate::screen::Screen;
-use crate::simulate::unwritable;
 
 /// Version of the JSON document.
 const SCHEMA: u32 = 1;
@@ -53,26 +52,16 @@ struct Out {
 }
 
 pub(crate) fn run(options: &ResponsibilityOptions, screen: &Screen) -> Result<ExitCode, Failure> {
+    if let Some(path) = &options.output {
+        probe(path)?;
+    }
     let inventory = open(&options.snapshot, screen)?;
     let estate = Estate::new(&inventory);
     let workloads = workloads(&estate);
-    let write = |out: &mut dyn Write| match options.format {
-        MatrixFormat::Json => json(&workloads, out),
+    output::to(options.output.as_deref(), |out| match options.format {
+        MatrixFormat::Json => output::json(&Document { schema: SCHEMA, plimsoll: env!("CARGO_PKG_VERSION"), workloads: &workloads }, out),
         MatrixFormat::Table => table(&workloads, out),
-    };
-    if let Some(path) = &options.output {
-        let written = plimsoll_model::create_private(path).map_err(anyhow::Error::from).and_then(|file| {
-            let mut out = BufWriter::new(file);
-            write(&mut out)?;
-            Ok(out.flush()?)
-        });
-        written
-            .with_context(|| path.display().to_string())
-            .map_err(|error| Failure::usage(error, "check the path, its permissions and the free space"))?;
-    } else {
-        let mut out = BufWriter::new(io::stdout().lock());
-        write(&mut out).and_then(|()| Ok(out.flush()?)).context("cannot write to stdout").map_err(unwritable)?;
-    }
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -139,13 +128,7 @@ fn joined(so_far: Option<Out>, one: Egress) -> Out {
     all
 }
 
-fn json(workloads: &[Workload], out: &mut dyn Write) -> anyhow::Result<()> {
-    let document = Document { schema: SCHEMA, plimsoll: env!("CARGO_PKG_VERSION"), workloads };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    Ok(out.write_all(b"\n")?)
-}
-
-fn table(workloads: &[Workload], out: &mut dyn Write) -> anyhow::Result<()> {
+fn table(workloads: &[Workload], out: &mut dyn Write) -> io::Result<()> {
     for workload in workloads {
         let verdict = match workload.ways_in.reachable {
             Some(true) => "REACHABLE from the internet",
@@ -178,8 +161,7 @@ fn table(workloads: &[Workload], out: &mut dyn Write) -> anyhow::Result<()> {
         count(Some(true)),
         count(None),
         count(Some(false))
-    )?;
-    Ok(())
+    )
 }
 
 /// `service shop/web`, `task shop/0123…`, `host i-0abc`, `node group prod/general`, `pod interface eni-0abc`.

@@ -19,6 +19,7 @@ mod failure;
 mod output;
 mod page;
 mod permissions;
+mod questions;
 mod reach;
 mod responsibility;
 mod scan;

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use plimsoll_config::Config;
 use plimsoll_model::{ScanResult, create_private};
+use serde::Serialize;
 
 use crate::arguments::{Format, Report};
 use crate::failure::Failure;
@@ -48,32 +49,63 @@ impl Outputs {
     pub(crate) fn write(&self, result: &ScanResult, screen: &Screen) -> Result<(), Failure> {
         let mut failed = None;
         for (format, path) in &self.files {
-            let written = create_private(path).and_then(|file| {
-                let mut out = BufWriter::new(file);
-                render(*format, result, screen.file_table(), &mut out)?;
-                out.flush()
-            });
-            if let Err(error) = written.with_context(|| path.display().to_string()) {
-                failed.get_or_insert(Failure::usage(error, "check the path, its permissions and the free space"));
+            if let Err(error) = file(path, |out| render(*format, result, screen.file_table(), out)) {
+                failed.get_or_insert(error);
             }
         }
-        if let Some(format) = self.stdout {
-            let mut out = BufWriter::new(io::stdout().lock());
-            let written = render(format, result, screen.table(), &mut out).and_then(|()| out.flush());
-            if let Err(error) = written.context("cannot write to stdout") {
-                failed.get_or_insert(Failure::usage(error, "check where the output goes"));
-            }
+        if let Some(format) = self.stdout
+            && let Err(error) = stdout(|out| render(format, result, screen.table(), out))
+        {
+            failed.get_or_insert(error);
         }
         failed.map_or(Ok(()), Err)
     }
 }
 
-fn render(format: Format, result: &ScanResult, table: plimsoll_report::TableOptions, out: &mut impl Write) -> io::Result<()> {
+fn render(format: Format, result: &ScanResult, table: plimsoll_report::TableOptions, mut out: &mut dyn Write) -> io::Result<()> {
     match format {
-        Format::Table => plimsoll_report::table(result, &table, out),
-        Format::Json => plimsoll_report::json(result, out),
-        Format::Ndjson => plimsoll_report::ndjson(result, out),
+        Format::Table => plimsoll_report::table(result, &table, &mut out),
+        Format::Json => plimsoll_report::json(result, &mut out),
+        Format::Ndjson => plimsoll_report::ndjson(result, &mut out),
     }
+}
+
+/// Writes to stdout, to the end.
+pub(crate) fn stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = write(&mut out).and_then(|()| out.flush());
+    written.context("cannot write to stdout").map_err(|error| Failure::usage(error, "check where the output goes"))
+}
+
+/// Writes a file that only its owner may read.
+pub(crate) fn file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let written = create_private(path).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()
+    });
+    let written = written.with_context(|| format!("cannot write {}", path.display()));
+    written.map_err(|error| Failure::usage(error, "check the path, its permissions and the free space"))
+}
+
+/// Writes to a file, or to stdout where none is named.
+pub(crate) fn to(path: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    match path {
+        Some(path) => file(path, write),
+        None => stdout(write),
+    }
+}
+
+/// One JSON document for people and programs.
+pub(crate) fn json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+/// One JSON document on a line.
+pub(crate) fn json_line(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
 }
 
 /// Tells now whether a file can be written, and leaves no trace of having tried.

@@ -1,17 +1,17 @@
 //! `plimsoll permissions`: what the scanner needs, from what the collectors declare.
 
 use std::fs::create_dir_all;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use plimsoll_collect::{Operation, Settings};
-use plimsoll_model::create_private;
 use plimsoll_report::{Deployment, Permission, Policies, Trust, cloudformation, permissions_table, terraform};
 
 use crate::arguments::{Partition, PermissionsFormat, PermissionsOptions};
 use crate::failure::Failure;
+use crate::output;
 use crate::screen::Screen;
 
 pub(crate) fn run(options: &PermissionsOptions, screen: &Screen) -> Result<ExitCode, Failure> {
@@ -28,10 +28,8 @@ pub(crate) fn run(options: &PermissionsOptions, screen: &Screen) -> Result<ExitC
     let permissions: Vec<Permission<'_>> = needed.iter().map(Needed::permission).collect();
     let form = Form { options, policies: Policies::new(&permissions), permissions: &permissions, screen };
     match &options.output {
-        Some(folder) => {
-            form.files(folder).map_err(|error| Failure::usage(error, "name a folder that you may write to, or one that can be made"))
-        }
-        None => form.screen().context("cannot write to stdout").map_err(|error| Failure::usage(error, "check where the output goes")),
+        Some(folder) => form.files(folder),
+        None => form.screen(),
     }?;
     Ok(ExitCode::SUCCESS)
 }
@@ -84,10 +82,8 @@ impl Form<'_> {
         }
     }
 
-    fn screen(&self) -> io::Result<()> {
-        let mut out = BufWriter::new(io::stdout().lock());
-        self.write(self.screen.table(), &mut out)?;
-        out.flush()?;
+    fn screen(&self) -> Result<(), Failure> {
+        output::stdout(|out| self.write(self.screen.table(), out))?;
         let documents = self.policies.documents(self.partition()).len();
         if self.options.format == PermissionsFormat::Json && documents > 1 {
             self.screen.note(&format!("A managed policy cannot hold it all: these are {documents}. `-o FOLDER` writes a file for each."));
@@ -95,40 +91,31 @@ impl Form<'_> {
         Ok(())
     }
 
-    fn write(&self, table: plimsoll_report::TableOptions, out: &mut impl Write) -> io::Result<()> {
+    fn write(&self, table: plimsoll_report::TableOptions, mut out: &mut dyn Write) -> io::Result<()> {
         match self.options.format {
-            PermissionsFormat::Json => self.policies.json(self.partition(), out),
-            PermissionsFormat::Terraform => terraform(&self.policies, &self.trust(), out),
-            PermissionsFormat::Cloudformation => cloudformation(&self.policies, &self.trust(), Deployment::Stack, out),
-            PermissionsFormat::Stackset => cloudformation(&self.policies, &self.trust(), Deployment::StackSet, out),
-            PermissionsFormat::List => permissions_table(self.permissions, &table, out),
+            PermissionsFormat::Json => self.policies.json(self.partition(), &mut out),
+            PermissionsFormat::Terraform => terraform(&self.policies, &self.trust(), &mut out),
+            PermissionsFormat::Cloudformation => cloudformation(&self.policies, &self.trust(), Deployment::Stack, &mut out),
+            PermissionsFormat::Stackset => cloudformation(&self.policies, &self.trust(), Deployment::StackSet, &mut out),
+            PermissionsFormat::List => permissions_table(self.permissions, &table, &mut out),
         }
     }
 
-    fn files(&self, folder: &Path) -> anyhow::Result<()> {
-        create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    fn files(&self, folder: &Path) -> Result<(), Failure> {
+        create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))
+            .map_err(|error| Failure::usage(error, "name a folder that you may write to, or one that can be made"))?;
         let name = match self.options.format {
             PermissionsFormat::Json => {
-                return self
-                    .policies
-                    .documents(self.partition())
-                    .iter()
-                    .try_for_each(|(name, document)| file(&folder.join(format!("{name}.json")), |out| document.write(out)));
+                return self.policies.documents(self.partition()).iter().try_for_each(|(name, document)| {
+                    output::file(&folder.join(format!("{name}.json")), |mut out| document.write(&mut out))
+                });
             }
             PermissionsFormat::Terraform => "plimsoll.tf",
             PermissionsFormat::Cloudformation => "plimsoll-stack.yaml",
             PermissionsFormat::Stackset => "plimsoll-stackset.yaml",
             PermissionsFormat::List => "plimsoll-permissions.txt",
         };
-        file(&folder.join(name), |out| self.write(self.screen.file_table(), out))
+        output::file(&folder.join(name), |out| self.write(self.screen.file_table(), out))
     }
-}
-
-fn file(path: &Path, write: impl FnOnce(&mut BufWriter<std::fs::File>) -> io::Result<()>) -> anyhow::Result<()> {
-    let written = create_private(path).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        write(&mut out)?;
-        out.flush()
-    });
-    written.with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,23 +1,24 @@
 //! `plimsoll reach`: questions about the network flow in; answers with path, rules and what is missing flow out.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use plimsoll_graph::{Estate, NoEndpoint};
 use plimsoll_model::Inventory;
-use plimsoll_net::{Answer, Endpoint, Explanation, Family, Network, Protocol, Question, Via, WorldFile};
+use plimsoll_net::{Answer, Endpoint, Explanation, Family, Fares, Network, Protocol, Question, Via, WorldFile};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{MatrixFormat, ReachOptions, WayOption};
 use crate::check::open;
 use crate::failure::Failure;
+use crate::output;
+use crate::questions::answer_each;
 use crate::screen::Screen;
-use crate::simulate::{lines, unreadable, unwritable};
 
 /// Pairs of interfaces that one question may come to.
 const PAIRS: usize = 10_000;
@@ -67,22 +68,15 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn answer(&self, options: &ReachOptions) -> Result<ExitCode, Failure> {
-        let mut out = BufWriter::new(io::stdout().lock());
         if let Some(path) = &options.questions {
-            for line in lines(path)? {
-                let line = line.with_context(|| path.display().to_string()).map_err(unreadable)?;
-                if !line.trim().is_empty() {
-                    write_line(&self.line(&line), &mut out)?;
-                }
-            }
+            answer_each(path, |line| self.line(line))?;
         } else {
             let (Some(from), Some(to)) = (&options.from, &options.to) else {
                 return Err(Failure::usage(anyhow::anyhow!("nothing is asked"), "give --from and --to, or --questions FILE"));
             };
             let questions = self.questions(from, to, &narrowing(options)?).map_err(no_endpoint)?;
-            self.tell(&questions, options, &mut out).map_err(unwritable)?;
+            output::stdout(|out| self.tell(&questions, options, out))?;
         }
-        out.flush().context("cannot write to stdout").map_err(unwritable)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -99,37 +93,34 @@ impl Asked<'_> {
         Ok(pairs.take(PAIRS).map(|(from, to): (&Endpoint, &Endpoint)| narrow(Question::new(from.clone(), to.clone()))).collect())
     }
 
-    fn tell(&self, questions: &[Question], options: &ReachOptions, out: &mut impl Write) -> anyhow::Result<()> {
+    fn tell(&self, questions: &[Question], options: &ReachOptions, out: &mut dyn Write) -> io::Result<()> {
         match options.format {
             MatrixFormat::Json if options.explain => {
                 let explained: Vec<Explanation> = questions.iter().map(|question| self.network.explain(question)).collect();
-                serde_json::to_writer_pretty(&mut *out, &explained)?;
-                writeln!(out)?;
+                output::json(&explained, out)
             }
             MatrixFormat::Json => {
                 let answered: Vec<Answered<'_>> =
                     questions.iter().map(|question| Answered { question, answer: self.network.reach(question) }).collect();
-                serde_json::to_writer_pretty(&mut *out, &answered)?;
-                writeln!(out)?;
+                output::json(&answered, out)
             }
             MatrixFormat::Table => {
                 if options.explain {
                     return self.explain(questions, out);
                 }
-                for question in questions {
-                    tell(question, &self.network.reach(question), out)?;
-                }
+                questions.iter().try_for_each(|question| tell(question, &self.network.reach(question), out))
             }
         }
-        Ok(())
     }
 
     /// Explains each pair that fares differently; those that fare like one before are named below it.
-    fn explain(&self, questions: &[Question], out: &mut impl Write) -> anyhow::Result<()> {
+    fn explain(&self, questions: &[Question], out: &mut dyn Write) -> io::Result<()> {
         let mut told: Vec<(Explanation, Vec<&Question>)> = Vec::new();
+        let mut known: BTreeMap<Fares, usize> = BTreeMap::new();
         for question in questions {
             let explained = self.network.explain(question);
-            match told.iter_mut().find(|entry| entry.0.fares_like(&explained)) {
+            let at = *known.entry(explained.fares()).or_insert(told.len());
+            match told.get_mut(at) {
                 Some((_, alike)) => alike.push(question),
                 None => told.push((explained, Vec::new())),
             }
@@ -137,14 +128,15 @@ impl Asked<'_> {
         let named = |id: &str| self.estate?.interface_bearer(id).map(|bearer| plimsoll_report::inline(&bearer));
         for (explained, alike) in told {
             let mut text = String::new();
-            explained.tell(&named, &mut text)?;
+            explained.tell(&named, &mut text).map_err(io::Error::other)?;
+            write!(out, "{text}")?;
             for question in alike.iter().take(NAMED) {
-                writeln!(text, "the same: {} -> {}", question.from, question.to)?;
+                writeln!(out, "the same: {} -> {}", question.from, question.to)?;
             }
             if alike.len() > NAMED {
-                writeln!(text, "the same: {} more", alike.len() - NAMED)?;
+                writeln!(out, "the same: {} more", alike.len() - NAMED)?;
             }
-            writeln!(out, "{text}")?;
+            writeln!(out)?;
         }
         Ok(())
     }
@@ -216,6 +208,10 @@ fn narrowing(options: &ReachOptions) -> Result<impl Fn(Question) -> Question + u
     Ok(move |question: Question| Question { protocol, port, family, via, ..question })
 }
 
+fn unreadable(error: anyhow::Error) -> Failure {
+    Failure::usage(error, "name a snapshot, or a world of what `aws ec2 describe-…` prints")
+}
+
 fn no_endpoint(error: NoEndpoint) -> Failure {
     let hint = match &error {
         NoEndpoint::Form(_) => "write --from internet --to service:CLUSTER/NAME",
@@ -224,14 +220,6 @@ fn no_endpoint(error: NoEndpoint) -> Failure {
         NoEndpoint::Unread { .. } => "`plimsoll doctor` names the permission",
     };
     Failure::usage(error, hint)
-}
-
-fn write_line(value: &Value, out: &mut impl Write) -> Result<(), Failure> {
-    serde_json::to_writer(&mut *out, value)
-        .map_err(anyhow::Error::from)
-        .and_then(|()| Ok(out.write_all(b"\n")?))
-        .context("cannot write to stdout")
-        .map_err(unwritable)
 }
 
 /// One answer for all pairs: what some pair certainly reaches counts first, what is not known second.
@@ -269,7 +257,7 @@ fn told(id: &Value, via: Option<Via>, answers: &[Answer]) -> Value {
     line
 }
 
-fn tell(question: &Question, answer: &Answer, out: &mut impl Write) -> anyhow::Result<()> {
+fn tell(question: &Question, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     let verdict = match answer.reachable {
         Some(true) => "reachable",
         Some(false) => "not reachable",

@@ -20,8 +20,12 @@ struct Alike<'x> {
     nodes: Vec<&'x str>,
 }
 
+/// How the packets of a question fare: verdict, paths, rules and blocks, without the interfaces that they are about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fares(Option<bool>, Vec<Shape>);
+
 /// What decides how a path is told: all but its protocol, its node and what belongs to that one.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Shape {
     reachable: Option<bool>,
     family: Family,
@@ -30,17 +34,12 @@ struct Shape {
 }
 
 impl Explanation {
-    /// Whether a person reads the same from both, but for the interfaces that they are about: the same paths, with the same
-    /// rules and blocks.
-    pub fn fares_like(&self, other: &Self) -> bool {
-        self.answer.reachable == other.answer.reachable && self.shapes() == other.shapes()
-    }
-
-    fn shapes(&self) -> Vec<Shape> {
+    /// How its packets fare: a person reads the same from two explanations that agree in it.
+    pub fn fares(&self) -> Fares {
         let ends: Vec<&str> = [&self.question.from, &self.question.to].into_iter().filter_map(id).collect();
         let mut shapes: Vec<Shape> = self.alike().iter().map(|alike| self.shape(alike.path, &ends)).collect();
         shapes.sort();
-        shapes
+        Fares(self.answer.reachable, shapes)
     }
 
     fn alike(&self) -> Vec<Alike<'_>> {

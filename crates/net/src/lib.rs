@@ -40,6 +40,7 @@ pub use address::{Cidr, Family, number};
 pub use egress::{Egress, EgressKind, EgressWay};
 pub use endpoint::EndpointAccess;
 pub use explain::{ExplainedPath, ExplainedStep, Explanation, Fix, StepOutcome};
+pub use explain_text::Fares;
 pub use exposure::{Exposure, Exposures, PathExposure};
 pub use network::Network;
 pub use protocol::Protocol;
