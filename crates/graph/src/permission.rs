@@ -158,8 +158,6 @@ impl<'e> Principal<'e> {
         policies.resource_manages = controls.manages;
         match target.policy {
             Some(Ok(policy)) => policies.resource = Some(policy),
-            // In the caller's account a resource policy that is not read only adds: nothing is assumed of it.
-            Some(Err(_)) if owner == *self.account() && target.grants_itself => {}
             Some(Err(_)) => policies.unread.push(Layer::Resource),
             None => {}
         }
@@ -254,8 +252,6 @@ struct Target {
     policy: Option<Result<Attached, Unknown>>,
     /// `None` when nothing by that ARN was read.
     tags: Option<Vec<(String, String)>>,
-    /// Whether the policies of its account's principals suffice without a word of its own policy.
-    grants_itself: bool,
 }
 
 impl Estate<'_> {
@@ -336,15 +332,14 @@ impl Estate<'_> {
 
     /// What is known of the resource with an ARN.
     fn target(&self, caller: &AccountId, resource: &str) -> Target {
-        let none = Target { account: None, policy: None, tags: None, grants_itself: true };
+        let none = Target { account: None, policy: None, tags: None };
         let Some(arn) = Arn::parse(resource) else { return none };
         let account = if arn.account.is_empty() { caller.clone() } else { AccountId::new(arn.account) };
         let region = if arn.region.is_empty() { Region::global() } else { Region::new(arn.region) };
-        let of = |policy: Result<Option<Attached>, Unknown>, tags: Option<Vec<(&str, &str)>>, grants_itself: bool| Target {
+        let of = |policy: Result<Option<Attached>, Unknown>, tags: Option<Vec<(&str, &str)>>| Target {
             account: Some(account.clone()),
             policy: policy.transpose(),
             tags: tags.map(|tags| tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
-            grants_itself,
         };
         let seen = |policy: &Seen<Option<PolicyDocument>>, kind| match policy.known() {
             Ok(document) => Ok(document.as_ref().map(|document| parsed(resource, kind, Some(document)))),
@@ -354,41 +349,39 @@ impl Estate<'_> {
             ("iam", "role") => match self.link::<Role>(&account, &Region::global(), resource) {
                 Link::Found(role) => {
                     let trust = role.data().assume_role_policy_document.as_ref();
-                    of(Ok(trust.map(|trust| parsed(resource, DocumentKind::Trust, Some(trust)))), Some(role.data().tags()), false)
+                    of(Ok(trust.map(|trust| parsed(resource, DocumentKind::Trust, Some(trust)))), Some(role.data().tags()))
                 }
-                Link::Missing(missing) => of(Err(missing.into_unknown::<Role>()), None, false),
+                Link::Missing(missing) => of(Err(missing.into_unknown::<Role>()), None),
             },
             ("iam", "user") => match self.all::<User>().find(|user| user.arn == resource) {
-                Some(user) => of(Ok(None), Some(user.data().tags()), true),
-                None => of(Ok(None), None, true),
+                Some(user) => of(Ok(None), Some(user.data().tags())),
+                None => of(Ok(None), None),
             },
             ("kms", "key") => match self.key(&account, &region, resource) {
-                Link::Found(key) => of(seen(&key.data().policy, DocumentKind::Resource), Some(key.data().tags()), false),
-                Link::Missing(missing) => of(Err(missing.into_unknown::<kms::Key>()), None, false),
+                Link::Found(key) => of(seen(&key.data().policy, DocumentKind::Resource), Some(key.data().tags())),
+                Link::Missing(missing) => of(Err(missing.into_unknown::<kms::Key>()), None),
             },
             ("secretsmanager", "secret") => match self.secret(&account, &region, resource) {
-                Link::Found(secret) => of(seen(&secret.data().resource_policy, DocumentKind::Resource), Some(secret.data().tags()), true),
-                Link::Missing(missing) => of(Err(missing.into_unknown::<secretsmanager::Secret>()), None, true),
+                Link::Found(secret) => of(seen(&secret.data().resource_policy, DocumentKind::Resource), Some(secret.data().tags())),
+                Link::Missing(missing) => of(Err(missing.into_unknown::<secretsmanager::Secret>()), None),
             },
             ("ecr", "repository") => match self.link::<ecr::Repository>(&account, &region, resource) {
-                Link::Found(repository) => {
-                    of(seen(&repository.data().policy, DocumentKind::Unaddressed), Some(repository.data().tags()), true)
-                }
-                Link::Missing(missing) => of(Err(missing.into_unknown::<ecr::Repository>()), None, true),
+                Link::Found(repository) => of(seen(&repository.data().policy, DocumentKind::Unaddressed), Some(repository.data().tags())),
+                Link::Missing(missing) => of(Err(missing.into_unknown::<ecr::Repository>()), None),
             },
             ("elasticfilesystem", "file-system") => {
                 let found = self.all::<elasticfilesystem::FileSystem>().find(|system| system.arn() == resource);
                 match found {
-                    Some(system) => of(seen(&system.data().policy, DocumentKind::Resource), Some(system.data().tags()), true),
-                    None => of(Err(Gap::not_collected("elasticfilesystem:DescribeFileSystemPolicy").into()), None, true),
+                    Some(system) => of(seen(&system.data().policy, DocumentKind::Resource), Some(system.data().tags())),
+                    None => of(Err(Gap::not_collected("elasticfilesystem:DescribeFileSystemPolicy").into()), None),
                 }
             }
             // These have policies too, which are not read.
             ("s3" | "sqs" | "sns" | "lambda" | "events" | "logs" | "ssm", _) => {
                 let gap = Gap { resource: Some(resource.to_owned()), ..Gap::not_collected("") };
-                of(Err(gap.into()), None, true)
+                of(Err(gap.into()), None)
             }
-            _ => of(Ok(None), None, true),
+            _ => of(Ok(None), None),
         }
     }
 
@@ -545,7 +538,8 @@ mod tests {
             role.attached_managed_policies = vec![attached("reader")];
         };
         let account = || alone(role).global_resource(managed("reader", statement("Allow", "s3:GetObject", "arn:aws:s3:::prices/*")));
-        assert_eq!(decide(account(), "s3:GetObject", bucket).unwrap().0, Verdict::Allowed);
+        // The policies of buckets are not read, and a Deny may stand there.
+        assert_eq!(decide(account(), "s3:GetObject", bucket).unwrap(), (Verdict::Allowed, vec![Layer::Resource]));
         assert_eq!(decide(account(), "s3:PutObject", bucket).unwrap().0, Verdict::ImplicitlyDenied);
         let bounded = account().global_resource(managed("limit", statement("Allow", "sqs:*", "*"))).each::<Role>(|role| {
             let arn = Some(format!("arn:aws:iam::{ACCOUNT}:policy/limit"));
