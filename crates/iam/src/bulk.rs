@@ -13,7 +13,7 @@ use crate::decision::Verdict;
 use crate::document::{Action, Asked, Document, DocumentKind, Effect, Resources, Statement};
 use crate::error::PolicyError;
 use crate::evaluate::evaluate_stack;
-use crate::policies::{Attached, Layer, Policies, Request, Stack, needs_resource_policy};
+use crate::policies::{Attached, Layer, Policies, Request, Stack, is_reserved_to_aws, needs_resource_policy};
 use crate::principal::Caller;
 use crate::tri::Tri;
 
@@ -338,7 +338,9 @@ impl<'q> Prepared<'q> {
             && question.rcps.iter().all(Vec::is_empty)
             && action.as_ref().is_some_and(|action| {
                 let always = &*action.service == "sts" && &*action.name == "getcalleridentity";
-                !always && !needs_resource_policy(&action.service, &action.name, &question.resource)
+                !always
+                    && !needs_resource_policy(&action.service, &action.name, &question.resource)
+                    && !is_reserved_to_aws(&action.service, &action.name, &question.resource)
             });
         Self { question, action, asked: Asked::new(&question.resource), plain }
     }

@@ -170,6 +170,7 @@ impl fmt::Display for Explanation<'_> {
         write!(f, "  to change it: ")?;
         match decision.verdict {
             Verdict::ExplicitlyDenied => f.write_str("narrow the Deny"),
+            Verdict::ImplicitlyDenied if request.is_reserved_to_aws() => f.write_str("nothing does, AWS lets nobody else do this"),
             Verdict::ImplicitlyDenied if decision.missing.is_empty() => f.write_str("nothing grants it"),
             Verdict::ImplicitlyDenied => {
                 f.write_str("allow it in ")?;

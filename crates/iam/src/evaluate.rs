@@ -8,7 +8,7 @@ use crate::choose;
 use crate::context::Context;
 use crate::decision::{Cited, Decision, Verdict};
 use crate::document::{Action, Asked, Effect, Statement};
-use crate::policies::{Attached, Layer, Malformed, Policies, RCP_SERVICES, Request, Stack, needs_resource_policy};
+use crate::policies::{Attached, Layer, Malformed, Policies, RCP_SERVICES, Request, Stack, is_reserved_to_aws, needs_resource_policy};
 use crate::principal::NamedBy;
 use crate::tri::Tri;
 
@@ -76,6 +76,8 @@ struct Shape {
     in_session: bool,
     /// The resource does not trust its own account unless its policy says so.
     guarded: bool,
+    /// AWS does this itself, and lets nobody else.
+    reserved: bool,
     scp_levels: usize,
     has_endpoint: bool,
 }
@@ -117,6 +119,7 @@ impl<'p> Matches<'p> {
             bounded: stack.boundary.is_some(),
             in_session: !stack.session.is_empty(),
             guarded: needs_resource_policy(&action.service, &action.name, &request.resource),
+            reserved: is_reserved_to_aws(&action.service, &action.name, &request.resource),
             scp_levels: if caller_is_bound { stack.scps.len() } else { 0 },
             has_endpoint: stack.endpoint.is_some(),
         };
@@ -240,7 +243,7 @@ impl<'p> Matches<'p> {
         };
         let controls = Tri::all(layers.scps.iter().copied());
         let endpoint = if shape.has_endpoint { layers.endpoint } else { Tri::True };
-        (layers.deny, Tri::all([granted, controls, endpoint]))
+        (layers.deny, Tri::all([granted, controls, endpoint, (!shape.reserved).into()]))
     }
 
     /// For callers whom only the resource policy can admit.
@@ -348,6 +351,8 @@ impl<'p> Matches<'p> {
             Verdict::ImplicitlyDenied => one_per_layer(allows(), false),
         };
         let missing = match verdict {
+            // No Allow would help.
+            Verdict::ImplicitlyDenied if self.shape.reserved => Vec::new(),
             Verdict::ImplicitlyDenied => self.missing(|allow| allow != Tri::True, &layers),
             _ => Vec::new(),
         };

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
+use crate::actions::{AccessLevel, find};
 use crate::context::Context;
-use crate::document::{Document, DocumentKind};
+use crate::document::{Action, Document, DocumentKind};
 use crate::error::PolicyError;
 use crate::principal::Caller;
 
@@ -38,6 +39,11 @@ impl Request {
             (Some(_), None) => true,
             (None, _) => false,
         }
+    }
+
+    /// Whether no policy can allow it: AWS keeps it to itself.
+    pub(crate) fn is_reserved_to_aws(&self) -> bool {
+        Action::parse(&self.action).is_some_and(|action| is_reserved_to_aws(&action.service, &action.name, &self.resource))
     }
 }
 
@@ -215,6 +221,24 @@ pub(crate) fn needs_resource_policy(service: &str, name: &str, resource: &str) -
                 && id.starts_with("role/")
                 && (name.starts_with("assumerole") || matches!(name, "tagsession" | "setsourceidentity" | "setcontext"))
         }
+        _ => false,
+    }
+}
+
+/// Whether AWS alone may do this to the resource, whatever the policies grant: change its managed policies, change or pass
+/// the roles that it keeps under `/aws-reserved/`, name aliases `aws/…`.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-vs-inline.html>
+/// <https://docs.aws.amazon.com/kms/latest/developerguide/alias-about.html>
+pub(crate) fn is_reserved_to_aws(service: &str, name: &str, resource: &str) -> bool {
+    if !matches!(service, "iam" | "kms") {
+        return false;
+    }
+    let Some([_, _, of, _, account, id]) = crate::arn::split(resource) else { return false };
+    match of {
+        "iam" if account == "aws" && id.starts_with("policy/") || id.starts_with("role/aws-reserved/") => {
+            find(service, name).is_some_and(|action| !matches!(action.level, AccessLevel::List | AccessLevel::Read))
+        }
+        "kms" => id.starts_with("alias/aws/") && matches!(name, "createalias" | "deletealias" | "updatealias"),
         _ => false,
     }
 }

@@ -125,6 +125,48 @@ fn a_denial_names_what_denies_or_what_is_missing() {
 }
 
 #[test]
+fn what_aws_keeps_to_itself_no_policy_allows() {
+    let own = |action: &str, resource: &str| {
+        let identity = vec![policy("app", &json!({"Effect": "Allow", "Action": "*", "Resource": "*"}))];
+        let request = Request::new(Caller::parse(ROLE).unwrap(), action, resource);
+        let decision = evaluate(&request, &Policies { identity: identity.clone(), ..Policies::default() }).unwrap();
+        let subject = Subject {
+            caller: request.caller.clone(),
+            policies: Policies { identity, ..Policies::default() },
+            context: Context::complete(),
+        };
+        // One by one and in bulk.
+        let found = who_can(&[subject], &Question::new(action, resource));
+        assert_eq!(found.len(), usize::from(decision.verdict == Verdict::Allowed), "{action} {resource}");
+        let said = decision.explain(&request).to_string();
+        assert_eq!(said.ends_with("AWS lets nobody else do this"), decision.verdict == Verdict::ImplicitlyDenied, "{said}");
+        decision.verdict
+    };
+    let managed = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+    let reserved = "arn:aws-cn:iam::111122223333:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_x";
+    let alias = "arn:aws:kms:eu-west-1:111122223333:alias/aws/s3";
+    for (action, resource) in [
+        ("iam:CreatePolicyVersion", managed),
+        ("IAM:tagPolicy", managed),
+        ("iam:PassRole", reserved),
+        ("iam:UpdateAssumeRolePolicy", reserved),
+        ("iam:UntagRole", reserved),
+        ("kms:UpdateAlias", alias),
+    ] {
+        assert_eq!(own(action, resource), Verdict::ImplicitlyDenied, "{action} {resource}");
+    }
+    for (action, resource) in [
+        ("iam:GetPolicyVersion", managed),
+        ("iam:CreatePolicyVersion", "arn:aws:iam::111122223333:policy/ReadOnlyAccess"),
+        ("iam:ListRolePolicies", reserved),
+        ("iam:PassRole", "arn:aws:iam::111122223333:role/team/aws-reserved/x"),
+        ("kms:UpdateAlias", "arn:aws:kms:eu-west-1:111122223333:alias/awsome"),
+    ] {
+        assert_eq!(own(action, resource), Verdict::Allowed, "{action} {resource}");
+    }
+}
+
+#[test]
 fn of_a_resource_policy_the_statement_is_cited_that_grants_by_itself() {
     let key = "arn:aws:kms:us-east-1:111122223333:key/k";
     let delegates = json!({"Sid": "Account", "Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "kms:*", "Resource": "*"});
