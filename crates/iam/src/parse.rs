@@ -174,11 +174,12 @@ fn action(text: &str, path: &str) -> Parsed<ActionPattern> {
         return Ok(ActionPattern::Every);
     }
     let lower = text.to_ascii_lowercase();
+    let in_service = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    // Commas and spaces are in no action's name, and are stored all the same.
+    let in_name = |byte: u8| in_service(byte) || matches!(byte, b'*' | b'?' | b',' | b' ');
     match lower.split_once(':') {
         Some((service, name))
-            if !service.is_empty()
-                && !name.is_empty()
-                && service.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') =>
+            if !service.is_empty() && !name.is_empty() && service.bytes().all(in_service) && name.bytes().all(in_name) =>
         {
             Ok(ActionPattern::Of { service: service.into(), name: Glob::new(name) })
         }
@@ -270,4 +271,27 @@ fn conditions(scope: Scope, members: &Map<String, Value>, path: &str) -> Parsed<
         }
     }
     Ok(conditions.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_action_is_a_service_and_a_name_of_the_characters_that_names_have() {
+        let read = |action: &str| {
+            let statement = json!({"Effect": "Allow", "Action": ["s3:GetObject", action], "Resource": "*"});
+            document(DocumentKind::Identity, &json!({"Version": "2012-10-17", "Statement": statement})).map_err(|error| error.path)
+        };
+        for action in ["*", "s3:*", "S3:get?bject", "execute-api:Invoke", "ec2:AssociateViaAWSService-EventsAndStates", "s3:Get, Put"] {
+            assert!(read(action).is_ok(), "{action}");
+        }
+        let odd =
+            ["s3", ":Get", "s3:", "**", "s*:Get", "s3_x:Get", "s3:Get:Object", "s3:Get_Object", "s3:Get/Object", "s3:${aws:username}"];
+        for action in odd {
+            assert_eq!(read(action).unwrap_err(), "$.Statement.Action[1]", "{action}");
+        }
+    }
 }
