@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use compact_str::CompactString;
 
 use crate::arn::{self, ArnPattern};
+use crate::case::fold_case;
 use crate::context::{Context, ContextValue, KeyState, lowered};
 use crate::operator::{Base, Operator, Quantifier};
 use crate::text::{Syntax, Text};
@@ -29,7 +30,7 @@ pub(crate) struct Condition {
 #[derive(Clone, Debug)]
 enum Expected {
     Text(Text),
-    /// In lower case.
+    /// Without case.
     Folded(Text),
     Arn(ArnPattern),
     Number(Decimal),
@@ -152,13 +153,13 @@ fn expected(base: Base, text: &str, variables: bool) -> Expected {
 
 /// Text without case. Variables keep their default's case out of it too; their values are folded when they are known.
 fn fold(text: &str, variables: bool) -> Text {
-    Text::new(&text.to_lowercase(), Syntax { wildcards: false, variables })
+    Text::new(&fold_case(text), Syntax { wildcards: false, variables })
 }
 
 fn given(base: Base, value: &str) -> Given<'_> {
     match base {
         Base::StringEquals | Base::StringLike => Given::Text(value),
-        Base::StringEqualsIgnoreCase => Given::Folded(value.to_lowercase()),
+        Base::StringEqualsIgnoreCase => Given::Folded(fold_case(value)),
         Base::ArnLike => Given::Arn(arn::split(value)),
         Base::NumericEquals
         | Base::NumericLessThan

@@ -4,6 +4,8 @@ use compact_str::{CompactString, ToCompactString};
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
+use crate::case::fold_case;
+
 /// The value of a key in a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ContextValue {
@@ -137,7 +139,12 @@ pub(crate) fn scalar(value: &Json) -> Option<CompactString> {
 
 /// A key name as it is looked up.
 pub(crate) fn lowered(key: &str) -> CompactString {
-    CompactString::new(key).to_lowercase()
+    if !key.is_ascii() {
+        return fold_case(key).into();
+    }
+    let mut name = CompactString::new(key);
+    name.make_ascii_lowercase();
+    name
 }
 
 /// Keys whose value the sender of a request decides. Request parameters of the services that matter for escalation, and
@@ -208,6 +215,8 @@ mod tests {
         let context = Context::complete().with("aws:PrincipalTag/Team", KeyState::known("blue"));
         assert_eq!(context.get("AWS:principaltag/team"), KeyState::known("blue"));
         assert_eq!(context.get("aws:PrincipalTag/other"), KeyState::Absent);
+        let greek = Context::complete().with("aws:PrincipalTag/ΛΌΓΟΣ", KeyState::known("x"));
+        assert_eq!(greek.get("aws:PrincipalTag/λόγοσ"), KeyState::known("x"));
     }
 
     #[test]

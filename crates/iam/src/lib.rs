@@ -22,6 +22,7 @@ mod actions;
 mod arn;
 mod atom;
 mod bulk;
+mod case;
 mod choose;
 mod condition;
 mod context;

@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 
+use crate::case::fold_case;
 use crate::context::{Context, ContextValue, KeyState, lowered};
 use crate::glob::{Glob, Token, run};
 use crate::tri::Tri;
@@ -146,13 +147,13 @@ impl Text {
         }
     }
 
-    /// As `matches`, with the values of variables in lower case; pattern and text are so already.
+    /// As `matches`, with the values of variables folded; pattern and text are so already.
     pub(crate) fn matches_folded(&self, text: &str, context: &Context) -> Tri {
         let Self::Template(pieces) = self else { return self.matches(text, context) };
         match resolve(pieces, context) {
             Resolved::Tokens(tokens) => {
                 let bytes = tokens.iter().filter_map(|token| if let Token::Byte(byte) = token { Some(*byte) } else { None }).collect();
-                String::from_utf8(bytes).is_ok_and(|resolved| resolved.to_lowercase() == text).into()
+                String::from_utf8(bytes).is_ok_and(|resolved| fold_case(&resolved) == text).into()
             }
             Resolved::Never => Tri::False,
             Resolved::Unknown => Tri::Unknown,
@@ -198,6 +199,14 @@ mod tests {
     fn escapes_are_the_characters() {
         assert_eq!(matches("a${*}b${?}${$}", "a*b?$"), Tri::True);
         assert_eq!(matches("a${*}b", "axb"), Tri::False);
+    }
+
+    #[test]
+    fn a_value_is_folded_with_the_text_around_it() {
+        let context = Context::complete().with("aws:username", KeyState::known("ΛΌΓΟΣ"));
+        let pattern = Text::new(&fold_case("Home-${aws:UserName}-X"), Syntax { wildcards: false, variables: true });
+        assert_eq!(pattern.matches_folded(&fold_case("HOME-λόγος-x"), &context), Tri::True);
+        assert_eq!(pattern.matches_folded(&fold_case("HOME-λόγο-x"), &context), Tri::False);
     }
 
     #[test]
