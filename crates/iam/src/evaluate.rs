@@ -8,7 +8,7 @@ use crate::choose;
 use crate::context::Context;
 use crate::decision::{Cited, Decision, Verdict};
 use crate::document::{Action, Asked, Effect, Statement};
-use crate::policies::{Attached, Layer, Malformed, Policies, RCP_SERVICES, Request, Stack, is_reserved_to_aws, needs_resource_policy};
+use crate::policies::{Attached, Layer, Malformed, Policies, Request, Stack, is_bound_by_rcps, is_reserved_to_aws, needs_resource_policy};
 use crate::principal::NamedBy;
 use crate::tri::Tri;
 
@@ -109,7 +109,8 @@ impl<'p> Matches<'p> {
     pub(crate) fn collect(request: &Request, context: &Context, action: &Action, stack: &Stack<'p>) -> Self {
         let caller = &request.caller;
         let caller_is_bound = !(stack.caller_manages || caller.is_service() || caller.is_anonymous() || caller.is_service_linked());
-        let resource_is_bound = !(stack.resource_manages || caller.is_service_linked()) && RCP_SERVICES.contains(&&*action.service);
+        let resource_is_bound = !(stack.rcps.is_empty() || stack.resource_manages || caller.is_service_linked())
+            && is_bound_by_rcps(&action.service, &action.name);
         let shape = Shape {
             service_caller: caller.is_service(),
             anonymous: caller.is_anonymous(),

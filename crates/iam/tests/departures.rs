@@ -132,7 +132,21 @@ fn an_rcp_does_not_bind_a_service_that_has_none() {
     let rcp = |action: &str| json!([[{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": "*"}}]]);
     let ask = |action: &str, denied: &str| answer(&json!({"action": action, "identity_policies": [allow("*")], "rcps": rcp(denied)}));
     assert_eq!(ask("ecs:RunTask", "ecs:*"), "allowed");
-    assert_eq!(ask("sqs:SendMessage", "sqs:*"), "explicitly_denied");
+    for (action, denied) in [("sqs:SendMessage", "sqs:*"), ("dynamodb:GetItem", "dynamodb:*"), ("logs:PutLogEvents", "logs:Put*")] {
+        assert_eq!(ask(action, denied), "explicitly_denied", "{action}");
+    }
+}
+
+#[test]
+fn an_rcp_does_not_keep_a_grant_from_being_retired() {
+    let key = "arn:aws:kms:eu-west-1:111122223333:key/1";
+    let policy = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "kms:*", "Resource": "*"}});
+    let rcp = json!([[{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*"}}]]);
+    let ask = |action: &str| {
+        answer(&json!({"action": action, "resource": key, "identity_policies": [allow("*")], "resource_policy": policy, "rcps": rcp}))
+    };
+    assert_eq!(ask("kms:RetireGrant"), "allowed");
+    assert_eq!(ask("kms:RevokeGrant"), "explicitly_denied");
 }
 
 #[test]
