@@ -120,9 +120,9 @@ impl fmt::Display for Path {
                 if let Some(cited) = &permission.granted_by {
                     write!(f, " ({cited})")?;
                 }
+                if self.cut.ends_all { Ok(()) } else { f.write_str("; other ways to an administrator remain") }
             }
-            None => write!(f, "to end it: keep {} from the metadata service of its host", self.cut.principal)?,
+            None => write!(f, "to end it: keep {} from the metadata service of its host", self.cut.principal),
         }
-        if self.cut.ends_all { Ok(()) } else { f.write_str("; other ways to an administrator remain") }
     }
 }
