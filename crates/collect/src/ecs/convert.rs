@@ -26,6 +26,9 @@ pub(super) fn cluster(detector: &Detector, from: types::Cluster) -> ecs::Cluster
         }),
         capacity_providers: from.capacity_providers.unwrap_or_default(),
         default_capacity_provider_strategy: each(from.default_capacity_provider_strategy, strategy_item),
+        service_connect_defaults: from
+            .service_connect_defaults
+            .map(|defaults| ecs::ClusterServiceConnectDefaults { namespace: defaults.namespace }),
         registered_container_instances_count: from.registered_container_instances_count,
         running_tasks_count: from.running_tasks_count,
         pending_tasks_count: from.pending_tasks_count,
@@ -86,12 +89,7 @@ pub(super) fn service(detector: &Detector, from: types::Service) -> (ecs::Servic
         deployments: each(from.deployments, deployment),
         network_configuration: from.network_configuration.map(network_configuration),
         load_balancers: each(from.load_balancers, load_balancer),
-        service_registries: each(from.service_registries, |registry| ecs::ServiceRegistry {
-            registry_arn: registry.registry_arn,
-            container_name: registry.container_name,
-            container_port: registry.container_port,
-            port: registry.port,
-        }),
+        service_registries: each(from.service_registries, service_registry),
         placement_constraints: each(from.placement_constraints, |constraint| ecs::PlacementConstraint {
             kind: word(constraint.r#type).unwrap_or_default(),
             expression: constraint.expression,
@@ -166,6 +164,15 @@ fn service_connect(from: types::ServiceConnectConfiguration) -> ecs::ServiceConn
     }
 }
 
+fn service_registry(from: types::ServiceRegistry) -> ecs::ServiceRegistry {
+    ecs::ServiceRegistry {
+        registry_arn: from.registry_arn,
+        container_name: from.container_name,
+        container_port: from.container_port,
+        port: from.port,
+    }
+}
+
 fn network_configuration(from: types::NetworkConfiguration) -> ecs::NetworkConfiguration {
     ecs::NetworkConfiguration {
         awsvpc_configuration: from.awsvpc_configuration.map(|awsvpc| ecs::AwsVpcConfiguration {
@@ -210,6 +217,7 @@ fn task_set(detector: &Detector, from: types::TaskSet, service: &ecs::Service) -
         platform_family: from.platform_family,
         network_configuration: from.network_configuration.map(network_configuration),
         load_balancers: each(from.load_balancers, load_balancer),
+        service_registries: each(from.service_registries, service_registry),
         running_count: from.running_count,
         fargate_ephemeral_storage: from.fargate_ephemeral_storage.map(deployment_storage),
         tags: tags(detector, from.tags),

@@ -527,6 +527,20 @@ async fn revisions_in_scope_are_those_in_use_and_the_latest() {
 }
 
 #[tokio::test]
+async fn names_of_services_are_kept_wherever_they_are_configured() {
+    let registry = |id: &str| json!([{"registryArn": id, "containerName": "app", "containerPort": 8080}]);
+    let mut account = Account::small();
+    account.clusters[0]["serviceConnectDefaults"] = json!({"namespace": "shop.local"});
+    account.services[0]["serviceRegistries"] = registry("of-service");
+    account.services[0]["taskSets"] = json!([{"taskSetArn": arn("task-set/x"), "serviceRegistries": registry("of-set")}]);
+    let inventory = run(&account.replay(), false).await.inventory;
+    let defaults = inventory.clusters[0].data.service_connect_defaults.as_ref();
+    assert_eq!(defaults.and_then(|defaults| defaults.namespace.as_deref()), Some("shop.local"));
+    let registries = [&inventory.services[0].data.service_registries, &inventory.task_sets[0].data.service_registries];
+    assert_eq!(registries.map(|list| list[0].registry_arn.as_deref()), [Some("of-service"), Some("of-set")]);
+}
+
+#[tokio::test]
 async fn every_provider_that_something_names_is_read_once() {
     let strategy = |name: &str| json!([{"capacityProvider": name}]);
     let mut account = Account::small();

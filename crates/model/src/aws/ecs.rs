@@ -30,12 +30,20 @@ aws! {
         pub capacity_providers: Vec<String>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub default_capacity_provider_strategy: Vec<CapacityProviderStrategyItem>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub service_connect_defaults: Option<ClusterServiceConnectDefaults>,
         pub registered_container_instances_count: i32,
         pub running_tasks_count: i32,
         pub pending_tasks_count: i32,
         pub active_services_count: i32,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub tags: Vec<Tag>,
+    }
+
+    /// `ClusterServiceConnectDefaults`.
+    ClusterServiceConnectDefaults {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub namespace: Option<String>,
     }
 
     /// `ClusterConfiguration`.
@@ -209,6 +217,7 @@ aws! {
     /// `ServiceConnectConfiguration`.
     ServiceConnectConfiguration {
         pub enabled: bool,
+        /// Name or ARN of a Cloud Map namespace; without it, the cluster's default.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub namespace: Option<String>,
         /// What the service offers; a mere client offers nothing.
@@ -361,6 +370,8 @@ aws! {
         pub network_configuration: Option<NetworkConfiguration>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub load_balancers: Vec<LoadBalancer>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub service_registries: Vec<ServiceRegistry>,
         pub running_count: i32,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub fargate_ephemeral_storage: Option<EphemeralStorage>,
@@ -833,7 +844,35 @@ impl LoadBalancer {
     }
 }
 
+impl Service {
+    /// Service Connect as its PRIMARY deployment has it, where it is on.
+    pub fn service_connect(&self) -> Option<&ServiceConnectConfiguration> {
+        let primary = self.deployments.iter().filter(|deployment| deployment.status == "PRIMARY");
+        primary.filter_map(|deployment| deployment.service_connect_configuration.as_ref()).find(|connect| connect.enabled)
+    }
+}
+
+impl ServiceConnectConfiguration {
+    /// Whether a client alias has no name of its own, so that the namespace is part of it.
+    pub fn names_by_namespace(&self) -> bool {
+        self.services.iter().flat_map(|service| &service.client_aliases).any(|alias| alias.name().is_none())
+    }
+}
+
+impl ServiceConnectClientAlias {
+    /// The name of its own, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.dns_name.as_deref().filter(|name| !name.is_empty())
+    }
+}
+
 impl ServiceConnectService {
+    /// What stands before the namespace in its name: `discoveryName`, else the name of the port (ECS API,
+    /// `ServiceConnectClientAlias`).
+    pub fn discovery(&self) -> &str {
+        self.discovery_name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&self.port_name)
+    }
+
     /// ARN of the authority that issues its certificates; without one its traffic is not encrypted.
     pub fn certificate_authority(&self) -> Option<&str> {
         let authority = self.tls.as_ref()?.issuer_certificate_authority.as_ref()?;
