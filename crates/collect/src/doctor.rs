@@ -20,7 +20,7 @@ use crate::session::Session;
 use crate::wire::{Ask, Protocol, Reach, Service};
 use crate::{
     acm_pca, autoscaling, cloudtrail, cloudwatch, ecr, eks, elasticfilesystem, elasticloadbalancing, events, guardduty, inspector2, logs,
-    network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm, wafv2,
+    network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, servicediscovery, shield, signer, ssm, wafv2,
 };
 
 /// Requests that are prepared at a time; [`Api`] bounds those in flight.
@@ -99,6 +99,7 @@ const SERVICES: &[&Service] = &[
     &s3::SERVICE,
     &scheduler::SERVICE,
     &secretsmanager::SERVICE,
+    &servicediscovery::SERVICE,
     &shield::SERVICE,
     &signer::SERVICE,
     &ssm::SERVICE,
@@ -157,6 +158,7 @@ const LISTINGS: &[&str] = &[
     "route53resolver:ListFirewallRuleGroupAssociations",
     "scheduler:ListSchedules",
     "secretsmanager:ListSecrets",
+    "servicediscovery:ListNamespaces",
 ];
 
 async fn probe(session: &Session, asked: impl Iterator<Item = (&Api, &'static Operation)>) -> Vec<Probe> {
@@ -359,9 +361,11 @@ fn ask(operation: &Operation, account: &str) -> Option<Question> {
         ("network-firewall" | "route53resolver", "ListFirewalls" | "ListFirewallRuleGroupAssociations")
         | ("route53resolver", "ListResolverQueryLogConfigAssociations")
         | ("secretsmanager", "ListSecrets")
+        | ("servicediscovery", "ListNamespaces")
         | ("organizations", "ListAccounts")
         | ("cloudtrail", "LookupEvents")
         | ("ssm", "DescribeParameters") => members(json!({"MaxResults": 1})),
+        ("servicediscovery", _) => members(json!({"Id": "srv-0000000000000000"})),
         ("secretsmanager", _) => members(json!({"SecretId": NOBODY})),
         ("organizations", "ListParents") => members(json!({"ChildId": account})),
         ("organizations", "ListPoliciesForTarget") => members(json!({"TargetId": account, "Filter": "SERVICE_CONTROL_POLICY"})),

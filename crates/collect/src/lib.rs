@@ -44,6 +44,7 @@ mod scheduler;
 mod scope;
 mod screen;
 mod secretsmanager;
+mod servicediscovery;
 mod session;
 mod shield;
 mod signer;
@@ -189,6 +190,7 @@ pub fn operations() -> Vec<&'static Operation> {
         s3::OPERATIONS,
         scheduler::OPERATIONS,
         secretsmanager::OPERATIONS,
+        servicediscovery::OPERATIONS,
         shield::OPERATIONS,
         ssm::OPERATIONS,
         signer::OPERATIONS,

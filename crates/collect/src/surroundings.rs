@@ -9,7 +9,7 @@ use crate::session::Session;
 use crate::wire::Wire;
 use crate::{
     acm_pca, autoscaling, cloudtrail, cloudwatch, ec2, ecr, elasticfilesystem, elasticloadbalancing, events, guardduty, inspector2, logs,
-    network_firewall, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm, wafv2,
+    network_firewall, rds, route53resolver, s3, scheduler, secretsmanager, servicediscovery, shield, signer, ssm, wafv2,
 };
 
 /// Reads what starts tasks besides services: the revisions that it names belong to what is judged.
@@ -32,6 +32,7 @@ pub(crate) async fn collect(session: &Session, api: &Api, containers: &Inventory
     let route53resolver = session.wire(&route53resolver::SERVICE, region);
     let signer = session.wire(&signer::SERVICE, region);
     let secretsmanager = session.wire(&secretsmanager::SERVICE, region);
+    let servicediscovery = session.wire(&servicediscovery::SERVICE, region);
     let ssm = session.wire(&ssm::SERVICE, region);
     let parts: Vec<LocalBoxFuture<'_, Inventory>> = vec![
         // In the order of the services' names.
@@ -43,6 +44,7 @@ pub(crate) async fn collect(session: &Session, api: &Api, containers: &Inventory
         Box::pin(network_firewall::collect(api, &network_firewall)),
         Box::pin(route53resolver::collect(api, &route53resolver)),
         Box::pin(secretsmanager::collect(api, &secretsmanager, containers)),
+        Box::pin(servicediscovery::collect(api, &servicediscovery, containers)),
         Box::pin(ssm::collect(api, &ssm, containers)),
         Box::pin(signer::collect(api, &signer, containers)),
     ];

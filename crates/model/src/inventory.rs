@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::{
     acm_pca, autoscaling, cloudtrail, cloudwatch, ec2, ecr, ecs, eks, elasticfilesystem, elasticloadbalancing, events, guardduty, iam,
-    inspector2, kms, logs, network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, shield, signer, ssm,
+    inspector2, kms, logs, network_firewall, organizations, rds, route53resolver, s3, scheduler, secretsmanager, servicediscovery, shield,
+    signer, ssm,
 };
 use crate::{AccountId, Arn, Gap, Region, partition_of};
 
@@ -384,6 +385,12 @@ kinds! {
     /// Private certificate authorities that Service Connect refers to.
     certificate_authorities: acm_pca::CertificateAuthority = "acm-pca:CertificateAuthority", "AWS::ACMPCA::CertificateAuthority",
         "acm-pca:DescribeCertificateAuthority", id: |r| &r.arn, name: |r| last_part(&r.arn), arn: Naming::Given, tags: |_r| Vec::new();
+    /// Cloud Map services that ECS services register their tasks with.
+    discovery_services: servicediscovery::Service = "servicediscovery:Service", "AWS::ServiceDiscovery::Service",
+        "servicediscovery:GetService", id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
+    /// Cloud Map namespaces that these, or Service Connect, refer to.
+    discovery_namespaces: servicediscovery::Namespace = "servicediscovery:Namespace", "AWS::ServiceDiscovery::Namespace",
+        "servicediscovery:ListNamespaces", id: |r| &r.arn, name: |r| &r.name, arn: Naming::Given, tags: |_r| Vec::new();
     /// VPCs.
     vpcs: ec2::Vpc = "ec2:Vpc", "AWS::EC2::VPC", "ec2:DescribeVpcs",
         id: |r| &r.vpc_id, name: |r| name_tag(&r.tags, &r.vpc_id), arn: Naming::Made("ec2", "vpc"), tags: |r| pairs!(r.tags, key, value);

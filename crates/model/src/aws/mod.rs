@@ -37,6 +37,7 @@ pub mod route53resolver;
 pub mod s3;
 pub mod scheduler;
 pub mod secretsmanager;
+pub mod servicediscovery;
 pub mod shield;
 pub mod signer;
 pub mod ssm;
