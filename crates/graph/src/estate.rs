@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 
 use plimsoll_model::aws::{
-    acm_pca, autoscaling, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, iam, inspector2, kms, organizations, secretsmanager, ssm,
+    acm_pca, autoscaling, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, iam, inspector2, kms, organizations, secretsmanager,
+    servicediscovery, ssm,
 };
 use plimsoll_model::{AccountId, Arn, Holds, Inventory, Located, Region, Resource, Thresholds};
 use plimsoll_net::{Network, World};
@@ -90,6 +91,8 @@ ids! {
     target_groups: elasticloadbalancing::TargetGroup,
     ssl_policies: elasticloadbalancing::SslPolicy,
     certificate_authorities: acm_pca::CertificateAuthority,
+    discovery_services: servicediscovery::Service,
+    discovery_namespaces: servicediscovery::Namespace,
     vpcs: ec2::Vpc,
     subnets: ec2::Subnet,
     security_groups: ec2::SecurityGroup,
