@@ -156,8 +156,8 @@ pub(crate) struct ResponsibilityOptions {
 pub(crate) struct ReachOptions {
     /// The snapshot to read, or a JSON object of lists as `aws ec2 describe-…` prints them
     pub(crate) snapshot: PathBuf,
-    /// Who sends: internet, internet:ADDRESS, a CIDR, eni-…, i-…, service:CLUSTER/NAME, or an ARN of a task, service,
-    /// instance, load balancer, node group or EKS cluster
+    /// Who sends: internet, internet:ADDRESS, a CIDR, eni-…, i-…, service:CLUSTER/NAME, dns:NAME for the services that
+    /// clients find under a name, or an ARN of a task, service, instance, load balancer, node group or EKS cluster
     #[arg(long, value_name = "WHO")]
     pub(crate) from: Option<String>,
     /// Who receives: the same forms

@@ -14,7 +14,7 @@ use crate::{Estate, Link, Node, Unknown};
 pub enum NoEndpoint {
     /// It has none of the forms.
     #[error(
-        "{0} is neither internet, a CIDR, eni-…, i-…, service:CLUSTER/NAME nor an ARN of a task, service, instance, load balancer, node group or EKS cluster"
+        "{0} is neither internet, a CIDR, eni-…, i-…, service:CLUSTER/NAME, dns:NAME nor an ARN of a task, service, instance, load balancer, node group or EKS cluster"
     )]
     Form(String),
     /// There is nothing by that name.
@@ -40,8 +40,9 @@ impl<'i> Estate<'i> {
     }
 
     /// The ends of a connection that somebody means: `internet`, `internet:ADDRESS`, a CIDR, or network interfaces by
-    /// their own id, an instance's id, `service:CLUSTER/NAME` or the ARN of a task, service, container instance, EC2
-    /// instance, load balancer, EKS node group or EKS cluster: its nodes, and its pods with security groups of their own.
+    /// their own id, an instance's id, `service:CLUSTER/NAME`, `dns:NAME` for the services that clients find under a name, or
+    /// the ARN of a task, service, container instance, EC2 instance, load balancer, EKS node group or EKS cluster: its nodes,
+    /// and its pods with security groups of their own.
     pub fn endpoints(&self, text: &str) -> Result<Vec<Endpoint>, NoEndpoint> {
         let not_found = || NoEndpoint::NotFound(text.to_owned());
         let all = |interfaces: Result<Vec<Node<'_, NetworkInterface>>, Unknown>| match interfaces {
@@ -59,6 +60,17 @@ impl<'i> Estate<'i> {
             let end = format!(":service/{cluster}/{name}");
             let service = self.all::<Service>().find(|service| service.data().service_arn.ends_with(&end)).ok_or_else(not_found)?;
             return all(service.interfaces());
+        }
+        if let Some(name) = text.strip_prefix("dns:") {
+            if name.is_empty() {
+                return Err(NoEndpoint::Form(text.to_owned()));
+            }
+            let (services, unread) = self.services_named(name);
+            if services.is_empty() {
+                return Err(unread.map_or_else(not_found, |unknown| NoEndpoint::Unread { name: text.to_owned(), unknown }));
+            }
+            let interfaces: Result<Vec<_>, _> = services.into_iter().map(Node::<'_, Service>::interfaces).collect();
+            return all(interfaces.map(|lists| lists.concat()));
         }
         if text.starts_with("i-") || text.contains(":instance/i-") {
             let id = text.rsplit('/').next().unwrap_or(text);
@@ -195,6 +207,29 @@ mod tests {
         let unread = fixture().shop().without::<plimsoll_model::aws::ec2::NetworkInterface>().build();
         let estate = Estate::new(&unread);
         assert!(matches!(estate.endpoints(&unread.services[0].data.service_arn), Err(NoEndpoint::Unread { .. })));
+    }
+
+    #[test]
+    fn a_dns_name_stands_for_the_services_that_are_found_under_it() {
+        use plimsoll_model::aws::servicediscovery::Service;
+
+        let account = fixture().shop().discoverable();
+        let of = |inventory: &plimsoll_model::Inventory, name: &str| Estate::new(inventory).endpoints(name);
+        let inventory = account.clone().build();
+        assert_eq!(of(&inventory, "dns:web.shop.local"), Ok(vec![Endpoint::Interface("eni-t1".to_owned())]));
+        assert_eq!(of(&inventory, "dns:shop.local"), Err(NoEndpoint::NotFound("dns:shop.local".to_owned())));
+        assert_eq!(of(&inventory, "dns:"), Err(NoEndpoint::Form("dns:".to_owned())));
+        let stopped = |task: &mut plimsoll_model::aws::ecs::Task| task.last_status = "STOPPED".to_owned();
+        assert_eq!(
+            of(&account.clone().each(stopped).build(), "dns:web.shop.local"),
+            Err(NoEndpoint::Idle("dns:web.shop.local".to_owned()))
+        );
+        let denied = account.without::<Service>().denied("servicediscovery:GetService").build();
+        let unread = of(&denied, "dns:web.shop.local").unwrap_err();
+        assert!(
+            matches!(&unread, NoEndpoint::Unread { unknown, .. } if unknown.gap.operation == "servicediscovery:GetService"),
+            "{unread}"
+        );
     }
 
     #[test]
