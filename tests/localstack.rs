@@ -273,6 +273,22 @@ fn the_internet_reaches_services_through_their_load_balancers_alone() {
 }
 
 #[test]
+fn a_service_is_found_by_the_name_that_it_has_in_dns() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = collected("111111110015", folder.path());
+    let reach = |to: &str| {
+        let question = ["--from", "10.150.0.0/16", "--to", to, "--port", "8080", "--format", "json"];
+        common::bare().arg("reach").arg(&path).args(question).output().unwrap()
+    };
+    let by_name = json(&reach("dns:web.shop.internal"));
+    assert_eq!(by_name, json(&reach("service:web/web")));
+    assert_eq!(by_name[0]["reachable"], true, "{by_name}");
+    // It is there, and no service registers with it.
+    let unused = reach("dns:batch.shop.internal");
+    assert!(stderr(&unused).contains("there is no dns:batch.shop.internal"), "{}", stderr(&unused));
+}
+
+#[test]
 fn every_region_is_the_default() {
     let output = against(&localstack(), "111111110005").env("AWS_REGION", "us-east-1").args(["scan", "--format", "json"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));

@@ -131,7 +131,10 @@ def buckets(session: Session) -> None:
 
 
 def web_service(session: Session, place: estate.Network, key: str) -> str:
-    """Encrypted logs that last a year, a rotated secret, a secure parameter, an encrypted share by an access point."""
+    """Encrypted logs that last a year, a rotated secret, a secure parameter, an encrypted share by an access point.
+
+    Clients find it as web.shop.internal.
+    """
     group = estate.security_group(
         session, place.vpc, "web", ingress=[estate.port(8080, NETWORK)], egress=[estate.port(443, NETWORK)]
     )
@@ -162,8 +165,27 @@ def web_service(session: Session, place: estate.Network, key: str) -> str:
     )
     definition = estate.workload_definition(session, "web", containers=[container], volumes=[share])
     network = estate.placement(place, [group])
-    estate.service(session, "web", "web", definition, enableExecuteCommand=True, networkConfiguration=network)
+    registries = [{"registryArn": registry(session, place)}]
+    estate.service(
+        session,
+        "web",
+        "web",
+        definition,
+        enableExecuteCommand=True,
+        networkConfiguration=network,
+        serviceRegistries=registries,
+    )
     return definition
+
+
+def registry(session: Session, place: estate.Network) -> str:
+    """The service of Cloud Map that answers web.shop.internal; another one that nothing is registered with."""
+    cloud_map = session.client("servicediscovery")
+    operation = cloud_map.create_private_dns_namespace(Name="shop.internal", Vpc=place.vpc)["OperationId"]
+    namespace = cloud_map.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+    records = {"DnsRecords": [{"Type": "A", "TTL": 60}]}
+    cloud_map.create_service(Name="batch", NamespaceId=namespace, DnsConfig=records)
+    return cloud_map.create_service(Name="web", NamespaceId=namespace, DnsConfig=records)["Service"]["Arn"]
 
 
 def rotated_secret(session: Session, key: str) -> str:
