@@ -1,5 +1,6 @@
 //! Paths through two load balancers: a network load balancer, and an application load balancer as its target.
 
+use crate::address::Family;
 use crate::arena::Ix;
 use crate::balanced::{BalancedWalk, Client, Packets, Posture, Way};
 use crate::balancing::{Balancer, Health, Target, TargetGroup, forwards, port, takes};
@@ -7,7 +8,7 @@ use crate::network::{Eni, Network};
 use crate::pair::Leg;
 use crate::protocol::Protocol;
 use crate::reach::Outcome;
-use crate::set::PortSet;
+use crate::set::{CidrSet, PortSet};
 use crate::walk::{Hop, Walk, client_ports};
 
 /// A network load balancer with an application load balancer as its target.
@@ -45,7 +46,8 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// The client's address is kept up to the application load balancer's node, which then calls the target itself.
+    /// The client's address is kept up to the application load balancer's node, unless the families differ; that node then
+    /// calls the target itself.
     fn walk_chain<'n>(
         &'n self,
         out: &mut Vec<Outcome<'n, 'a>>,
@@ -118,8 +120,18 @@ impl<'a> Network<'a> {
             Client::Internet(peers) => (true, peers.of_family(family)),
             Client::Interface(eni) => (false, self.addresses_in(eni, family)),
         };
-        for clients in [&front.forward.clients, &behind.forward.clients].into_iter().flatten() {
+        let (between, preserves) = self.between_balancers(front.group, family);
+        let mut callers = if preserves { CidrSet::none() } else { self.addresses_in(outer_node, between) };
+        if let Some(clients) = &front.forward.clients {
             peers = peers.intersect(clients);
+        }
+        if let Some(clients) = &behind.forward.clients {
+            // The application load balancer's rules look at the address that calls it.
+            let seen = if preserves { &mut peers } else { &mut callers };
+            *seen = seen.intersect(clients);
+            if seen.is_empty() {
+                return None;
+            }
         }
         if peers.is_empty() {
             return None;
@@ -142,7 +154,7 @@ impl<'a> Network<'a> {
                 Some(leg)
             }
         };
-        self.chain_leg(&mut walk, &front, &behind, outer_node, posture);
+        self.chain_leg(&mut walk, &front, &behind, (outer_node, &callers), posture);
         match entry {
             None => self.back_to_internet(&mut walk, outer_node),
             Some(leg) => self.back(&mut walk, leg, None),
@@ -150,8 +162,23 @@ impl<'a> Network<'a> {
         Some(walk)
     }
 
-    /// From the outer node to the inner one, with the target's leg in between there and back.
-    fn chain_leg(&self, walk: &mut Walk<'_, 'a>, front: &Way<'_, 'a>, behind: &Way<'_, 'a>, outer_node: Ix<Eni<'a>>, posture: Posture) {
+    /// The family that the outer load balancer calls the inner one over, and whether clients keep their address there.
+    fn between_balancers(&self, group: Ix<TargetGroup<'a>>, client: Family) -> (Family, bool) {
+        let group = self.target_groups.get(group);
+        let between = group.family(None);
+        (between, between == client && group.preserves_client() != Some(false))
+    }
+
+    /// From the outer node to the inner one, with the target's leg in between there and back. `callers` are the outer
+    /// node's addresses that the inner load balancer's rules let pass, where clients do not keep theirs.
+    fn chain_leg(
+        &self,
+        walk: &mut Walk<'_, 'a>,
+        front: &Way<'_, 'a>,
+        behind: &Way<'_, 'a>,
+        (outer_node, callers): (Ix<Eni<'a>>, &CidrSet),
+        posture: Posture,
+    ) {
         let (balancer, group) = (self.balancers.get(front.balancer), self.target_groups.get(front.group));
         let inner = self.balancers.get(behind.balancer);
         let state = inner.data.state.as_ref().and_then(|state| state.code.as_deref()).unwrap_or("active");
@@ -160,17 +187,27 @@ impl<'a> Network<'a> {
         let serves = if posture == Posture::Now { matches!(health, Health::Serves | Health::FailOpen) } else { health != Health::Never };
         walk.check(Hop::Balancing { code: "target-health", object: front.target.state }, serves, None);
         self.zones_hop(walk, balancer, group, front.target, outer_node);
-        let at = self.primary(front.target.eni, walk.family);
-        let nodes = self.addresses_in(outer_node, walk.family);
+        let (between, preserves) = self.between_balancers(front.group, walk.family);
+        let at = self.primary(front.target.eni, between);
+        let nodes = self.addresses_in(outer_node, between);
         if at.is_empty() || nodes.is_empty() {
             walk.block(Hop::Address(self.enis.get(front.target.eni).id));
             return walk.turn();
         }
         let leg = Leg { from: outer_node, to: front.target.eni, at: &at, joint: self.joint(outer_node, front.target.eni, &at) };
-        walk.rewritten = Some(front.target.port);
-        self.there(walk, leg);
-        walk.rewritten = None;
-        self.second_leg(walk, behind, front.target.eni, None, posture);
-        self.back(walk, leg, Some(&nodes));
+        if preserves {
+            walk.rewritten = Some(front.target.port);
+            self.there(walk, leg);
+            walk.rewritten = None;
+            self.second_leg(walk, behind, front.target.eni, None, posture);
+            self.back(walk, leg, Some(&nodes));
+        } else {
+            let mut own = walk.alongside(callers.clone(), PortSet::one(front.target.port), client_ports(false), between);
+            self.there(&mut own, leg);
+            self.second_leg(&mut own, behind, front.target.eni, None, posture);
+            self.back(&mut own, leg, None);
+            walk.join(own);
+            walk.turn();
+        }
     }
 }

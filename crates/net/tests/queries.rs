@@ -438,6 +438,41 @@ fn a_chain_is_closed_where_its_inner_load_balancer_admits_nobody_outside() {
     });
 }
 
+/// [`chained`], where clients come over IPv6 to the outer load balancer alone.
+fn chained_over_ipv6(inner_admits: &str) -> Value {
+    let mut world = chained(inner_admits);
+    world["vpcs"][0]["Ipv6CidrBlockAssociationSet"] = json!([{"Ipv6CidrBlock": "2600:1f18:1:100::/56"}]);
+    for egress in [false, true] {
+        world["network_acls"][0]["Entries"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"RuleNumber": 101, "Egress": egress, "RuleAction": "allow", "Protocol": "-1", "Ipv6CidrBlock": "::/0"}));
+    }
+    world["route_tables"][0]["Routes"].as_array_mut().unwrap().push(json!({"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-1"}));
+    world["load_balancers"][1]["IpAddressType"] = json!("dualstack");
+    let interfaces = world["network_interfaces"].as_array_mut().unwrap();
+    let node = interfaces.iter_mut().find(|eni| eni["NetworkInterfaceId"] == "eni-outer").unwrap();
+    node["Ipv6Addresses"] = json!([{"Ipv6Address": "2600:1f18:1:100::40"}]);
+    world
+}
+
+#[test]
+fn a_chain_hides_the_client_where_the_families_differ() {
+    let ask = json!({"from": "internet:2001:db8::7", "to": "eni-task", "protocol": "tcp", "port": 443, "family": 6, "via": "lb"});
+    let reach = |world: Value| with(world, |network| network.reach(&question(ask.clone())));
+    assert_eq!(reach(chained_over_ipv6("10.0.0.40/32")).reachable, Some(true));
+    assert_eq!(reach(chained_over_ipv6("10.0.0.41/32")).blocked_by.as_deref(), Some("sg-in:eni-node"));
+    let ruled = |source: &str| {
+        let mut world = chained_over_ipv6("10.0.0.40/32");
+        world["rules"] = json!({"arn:listener": [{"Priority": "1", "Actions": world["listeners"][0]["DefaultActions"],
+            "Conditions": [{"Field": "source-ip", "SourceIpConfig": {"Values": [source]}}]}]});
+        world["listeners"][0]["DefaultActions"] = json!([{"Type": "fixed-response"}]);
+        reach(world).reachable
+    };
+    assert_eq!(ruled("10.0.0.40/32"), Some(true), "the inner listener sees the outer node");
+    assert_eq!(ruled("2001:db8::/32"), Some(false));
+}
+
 #[test]
 fn listings_that_nobody_asked_for_are_unknown() {
     let file = WorldFile::from_value(world()).unwrap();
