@@ -268,10 +268,13 @@ impl<'a> Network<'a> {
                     }
                     let words = balanced.answer(self);
                     let key = Balanced { node: String::new(), ..words.clone() };
+                    let conditions = balanced.conditions();
                     let entry = merged.entry(key).or_insert_with(|| {
-                        let path = PathExposure { balanced: Some(words), conditions: balanced.conditions(), ..PathExposure::default() };
+                        let path = PathExposure { balanced: Some(words), conditions: conditions.clone(), ..PathExposure::default() };
                         (path, Vec::new(), Vec::new(), protocol)
                     });
+                    // Where one rule asks for a login and another does not, there is a way without.
+                    entry.0.conditions.retain(|condition| conditions.contains(condition));
                     entry.0.now |= matches!(balanced.health, Health::Serves | Health::FailOpen);
                     entry.1.extend(known);
                     entry.2.extend(unknown);

@@ -128,6 +128,20 @@ fn a_target_that_is_unhealthy_now_stays_exposed_as_configured() {
 }
 
 #[test]
+fn what_one_rule_asks_of_clients_is_no_condition_where_another_does_not() {
+    let exposed = |world: Value| with(world, |network| network.exposure("eni-task").unwrap().balanced[0].conditions.clone());
+    let mut behind_login = world();
+    let forward = behind_login["listeners"][0]["DefaultActions"][0].clone();
+    let login = json!([{"Type": "authenticate-oidc", "AuthenticateOidcConfig": {}}, forward]);
+    behind_login["listeners"][0]["DefaultActions"] = login.clone();
+    assert_eq!(exposed(behind_login), ["authenticated"]);
+    let mut half = world();
+    half["rules"] = json!({"arn:listener": [{"Priority": "1", "Actions": login,
+        "Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/admin/*"]}}]}]});
+    assert_eq!(exposed(half), [""; 0]);
+}
+
+#[test]
 fn exposures_of_all_agree_with_each_alone() {
     with(world(), |network| {
         let all = network.exposures();
