@@ -105,6 +105,9 @@ impl Exposure {
     }
 }
 
+/// What arrives of each protocol, certainly and doubtfully.
+type Arrived = BTreeMap<Protocol, [Vec<Piece>; 2]>;
+
 /// The exposure of all interfaces, class by class.
 #[derive(Debug)]
 pub struct Exposures<'n, 'a> {
@@ -249,7 +252,7 @@ impl<'a> Network<'a> {
 
     /// The open ways through load balancers, those of one listener, target group and target port as one.
     fn balanced_exposure(&self, ix: Ix<Eni<'a>>) -> Vec<PathExposure> {
-        let mut merged: BTreeMap<Balanced, (PathExposure, Vec<Piece>, Vec<Piece>, Protocol)> = BTreeMap::new();
+        let mut merged: BTreeMap<Balanced, (PathExposure, Arrived)> = BTreeMap::new();
         if !self.targeted.contains_key(&ix) {
             return Vec::new();
         }
@@ -269,21 +272,24 @@ impl<'a> Network<'a> {
                     let words = balanced.answer(self);
                     let key = Balanced { node: String::new(), ..words.clone() };
                     let conditions = balanced.conditions();
-                    let entry = merged.entry(key).or_insert_with(|| {
+                    let (path, pieces) = merged.entry(key).or_insert_with(|| {
                         let path = PathExposure { balanced: Some(words), conditions: conditions.clone(), ..PathExposure::default() };
-                        (path, Vec::new(), Vec::new(), protocol)
+                        (path, Arrived::new())
                     });
                     // Where one rule asks for a login and another does not, there is a way without.
-                    entry.0.conditions.retain(|condition| conditions.contains(condition));
-                    entry.0.now |= matches!(balanced.health, Health::Serves | Health::FailOpen);
-                    entry.1.extend(known);
-                    entry.2.extend(unknown);
-                    entry.3 = protocol;
+                    path.conditions.retain(|condition| conditions.contains(condition));
+                    path.now |= matches!(balanced.health, Health::Serves | Health::FailOpen);
+                    // A listener may take both protocols.
+                    let [certain, doubtful] = pieces.entry(protocol).or_default();
+                    certain.extend(known);
+                    doubtful.extend(unknown);
                 }
             }
         }
-        let paths = merged.into_values().map(|(mut path, certain, doubtful, protocol)| {
-            path.add(protocol, &certain, &doubtful);
+        let paths = merged.into_values().map(|(mut path, pieces)| {
+            for (protocol, [certain, doubtful]) in pieces {
+                path.add(protocol, &certain, &doubtful);
+            }
             path
         });
         paths.collect()

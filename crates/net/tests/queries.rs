@@ -452,6 +452,21 @@ fn a_chain_is_closed_where_its_inner_load_balancer_admits_nobody_outside() {
     });
 }
 
+#[test]
+fn a_listener_for_both_protocols_exposes_both() {
+    let mut world = chained("0.0.0.0/0");
+    world["target_groups"][1] = json!({"TargetGroupArn": "arn:chain", "TargetGroupName": "both", "Protocol": "TCP_UDP", "Port": 8080,
+        "VpcId": "vpc-1", "TargetType": "ip"});
+    world["target_health"]["arn:chain"] = json!([{"Target": {"Id": "10.0.1.10", "Port": 8080}, "TargetHealth": {"State": "healthy"}}]);
+    world["listeners"][1]["Protocol"] = json!("TCP_UDP");
+    let mut datagrams = tcp(8080, "192.0.2.0/24");
+    datagrams["IpProtocol"] = json!("udp");
+    world["security_groups"][2] = group("sg-task", &[tcp(8080, "203.0.113.0/24"), datagrams]);
+    let exposure = with(world, |network| network.exposure("eni-task").unwrap());
+    let flows: Vec<String> = exposure.balanced.iter().flat_map(|path| &path.flows).map(ToString::to_string).collect();
+    assert_eq!(flows, ["tcp/443 203.0.113.0/24", "udp/443 192.0.2.0/24"]);
+}
+
 /// [`chained`], where clients come over IPv6 to the outer load balancer alone.
 fn chained_over_ipv6(inner_admits: &str) -> Value {
     let mut world = chained(inner_admits);
