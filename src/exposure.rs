@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use plimsoll_graph::{Estate, Node, WayIn, WaysIn};
+use plimsoll_graph::{DiscoveryName, Estate, NameKind, Node, WayIn, WaysIn};
 use plimsoll_model::aws::ec2::{Instance, NetworkInterface};
 use plimsoll_model::aws::ecs::{Service, Task};
 use plimsoll_model::aws::eks::{Cluster, Nodegroup};
@@ -36,6 +36,11 @@ struct Workload {
     resource: ResourceRef,
     /// Interfaces of it that are in the network now.
     interfaces: usize,
+    /// The names under which clients find a service, and what was not read and may hide others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    names: Vec<DiscoveryName>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    names_not_read: Vec<String>,
     /// What reaches it from the internet, equal ways of its tasks told once.
     #[serde(flatten)]
     ways_in: WaysIn,
@@ -70,7 +75,9 @@ pub(crate) fn run(options: &ResponsibilityOptions, screen: &Screen) -> Result<Ex
 fn workloads(estate: &Estate<'_>) -> Vec<Workload> {
     let services = estate.active_services().map(|service| {
         let interfaces = Node::<'_, Service>::interfaces(service).unwrap_or_default();
-        workload(estate, service.reference(), service.ways_in(), &interfaces)
+        let (names, unread) = service.discovery_names();
+        let names_not_read = unread.iter().map(|unknown| unknown.gap.to_string()).collect();
+        Workload { names, names_not_read, ..workload(estate, service.reference(), service.ways_in(), &interfaces) }
     });
     let alone = estate.running_tasks().filter(|task| task.service().is_none()).map(|task| {
         let interfaces = Node::<'_, Task>::interfaces(task).unwrap_or_default();
@@ -113,7 +120,14 @@ fn workload(estate: &Estate<'_>, resource: ResourceRef, mut ways_in: WaysIn, int
     ways_in.ways = distinct.into_values().collect();
     ways_in.ways.sort_by_key(|way| !way.certain);
     let out = interfaces.iter().filter_map(|interface| estate.network().egress(&interface.network_interface_id));
-    Workload { resource, interfaces: interfaces.len(), ways_in, egress: out.fold(None, |so_far, one| Some(joined(so_far, one))) }
+    Workload {
+        resource,
+        interfaces: interfaces.len(),
+        names: Vec::new(),
+        names_not_read: Vec::new(),
+        ways_in,
+        egress: out.fold(None, |so_far, one| Some(joined(so_far, one))),
+    }
 }
 
 /// Both together: the widest kind, and each way once.
@@ -139,6 +153,12 @@ fn table(workloads: &[Workload], out: &mut dyn Write) -> io::Result<()> {
         };
         let ResourceRef { account, region, .. } = &workload.resource;
         writeln!(out, "{}  {account} {region}: {verdict}", name(&workload.resource))?;
+        if !workload.names.is_empty() {
+            writeln!(out, "  as:  {}", workload.names.iter().map(found_as).collect::<Vec<_>>().join(", "))?;
+        }
+        for missing in &workload.names_not_read {
+            writeln!(out, "  as:  not read: {}", plimsoll_report::inline(missing))?;
+        }
         let ways = &workload.ways_in.ways;
         for way in ways.iter().take(SHOWN) {
             writeln!(out, "  in:  {}", way_words(way))?;
@@ -177,6 +197,17 @@ fn name(resource: &ResourceRef) -> String {
     // The ARN of a node group ends with an id beside its name.
     let path = if resource.kind == Nodegroup::TYPE { path.rsplit_once('/').map_or(path, |(path, _)| path) } else { path };
     format!("{word} {}", plimsoll_report::inline(path))
+}
+
+/// `web.shop.local (private DNS)`, `web:80 (Service Connect)`.
+fn found_as(name: &DiscoveryName) -> String {
+    let port = name.port.map_or_else(String::new, |port| format!(":{port}"));
+    let who = match name.kind {
+        NameKind::PrivateDns => "private DNS",
+        NameKind::PublicDns => "public DNS",
+        NameKind::ServiceConnect => "Service Connect",
+    };
+    format!("{}{port} ({who})", plimsoll_report::inline(&name.name))
 }
 
 fn way_words(way: &WayIn) -> String {

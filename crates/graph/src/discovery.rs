@@ -5,23 +5,27 @@ use std::collections::BTreeSet;
 use plimsoll_model::aws::ecs::{Cluster, Service, ServiceConnectConfiguration};
 use plimsoll_model::aws::servicediscovery::{Namespace, Service as CloudMapService};
 use plimsoll_model::{Arn, Gap, Holds, Inventory, Resource};
+use serde::Serialize;
 
 use crate::estate::Indexed;
 use crate::{Estate, Link, Missing, Node, Unknown};
 
 /// A name under which clients find a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DiscoveryName {
     /// The name, without a dot at its end.
     pub name: String,
     /// The port that clients connect to, where Service Connect tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i32>,
     /// Who finds it.
     pub kind: NameKind,
 }
 
 /// Who finds a service by a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NameKind {
     /// Resources in the VPCs of the private hosted zone (Cloud Map, `DNS_PRIVATE`).
     PrivateDns,
