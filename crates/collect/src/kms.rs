@@ -1,20 +1,20 @@
 //! AWS KMS in one account and Region.
 //!
 //! Calls kms:ListAliases and kms:ListKeys; kms:DescribeKey once for each key that the customer manages and each key that
-//! something collected refers to; kms:GetKeyPolicy for the customer's keys; kms:GetKeyRotationStatus for those of them
-//! that are in use. Yields keys. AWS's own keys appear only where something refers to them.
+//! something collected refers to; kms:GetKeyPolicy for the customer's keys; kms:GetKeyRotationStatus and kms:ListGrants for
+//! those of them that are in use. Yields keys. AWS's own keys appear only where something refers to them.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::types;
 use futures::{StreamExt, join, stream};
 use plimsoll_model::aws::ecs;
-use plimsoll_model::aws::kms::{Key, KeyMetadata, KeyRotation, MultiRegionConfiguration};
+use plimsoll_model::aws::kms::{GrantConstraints, GrantListEntry, Key, KeyMetadata, KeyRotation, MultiRegionConfiguration};
 use plimsoll_model::policy::PolicyDocument;
 use plimsoll_model::{Arn, Gap, Inventory, Seen, partition_of};
 
@@ -44,13 +44,18 @@ const GET_KEY_ROTATION_STATUS: Operation = Operation {
     why: "whether a key in use is rotated",
 };
 
+const LIST_GRANTS: Operation =
+    Operation { service: "kms", name: "ListGrants", permission: "kms:ListGrants", why: "who may use a key beside its policy" };
+
 /// Every operation that this collector calls.
-pub(crate) const OPERATIONS: &[Operation] = &[LIST_ALIASES, LIST_KEYS, DESCRIBE_KEY, GET_KEY_POLICY, GET_KEY_ROTATION_STATUS];
+pub(crate) const OPERATIONS: &[Operation] = &[LIST_ALIASES, LIST_KEYS, DESCRIBE_KEY, GET_KEY_POLICY, GET_KEY_ROTATION_STATUS, LIST_GRANTS];
 
 /// The largest page of ListAliases.
 const ALIASES_PAGE: i32 = 100;
 /// The largest page of ListKeys.
 const KEYS_PAGE: i32 = 1000;
+/// The largest page of ListGrants.
+const GRANTS_PAGE: i32 = 100;
 /// Keys that are worked on at a time; requests are bounded by [`Api`].
 const KEYS_AT_ONCE: usize = 64;
 
@@ -255,13 +260,14 @@ async fn describe(api: &Api, client: &Client, id: String, wanted: Wanted<'_>) ->
         Ask::For(ask) => ask,
         Ask::Absent => {
             let (key_metadata, policy, rotation) = (Seen::Known(None), Seen::Known(None), Seen::Known(None));
-            return Some(Key { key_id: id, referred_to_as, key_metadata, policy, rotation, aliases: Vec::new() });
+            let grants = Seen::Known(Vec::new());
+            return Some(Key { key_id: id, referred_to_as, key_metadata, policy, rotation, grants, aliases: Vec::new() });
         }
         Ask::Never => {
             let gap = |operation| api.not_asked(operation, Some(&id), "to ask for the key of a reserved alias could create it");
             let (key_metadata, policy) = (gap(&DESCRIBE_KEY).into(), gap(&GET_KEY_POLICY).into());
-            let rotation = gap(&GET_KEY_ROTATION_STATUS).into();
-            return Some(Key { key_id: id, referred_to_as, key_metadata, policy, rotation, aliases: Vec::new() });
+            let (rotation, grants) = (gap(&GET_KEY_ROTATION_STATUS).into(), gap(&LIST_GRANTS).into());
+            return Some(Key { key_id: id, referred_to_as, key_metadata, policy, rotation, grants, aliases: Vec::new() });
         }
     };
     let request = client.describe_key().key_id(ask).send();
@@ -299,7 +305,22 @@ async fn describe(api: &Api, client: &Client, id: String, wanted: Wanted<'_>) ->
             key_rotation(api, client, &id, ask).await
         }
     };
-    let (policy, rotation) = join!(policy, rotation);
+    let grants = async {
+        if absent {
+            Ok(Vec::new())
+        } else if aws_managed {
+            Err(not_asked(&LIST_GRANTS, "AWS manages the key"))
+        } else if foreign {
+            Err(not_asked(&LIST_GRANTS, "only the account that owns the key can list its grants"))
+        } else if referred_to_as.is_empty() {
+            Err(not_asked(&LIST_GRANTS, "nothing collected uses the key"))
+        } else {
+            // Aliases will not do here.
+            let arn = known.map(|key| key.arn.as_str()).filter(|arn| !arn.is_empty());
+            key_grants(api, client, &id, arn.unwrap_or(ask)).await
+        }
+    };
+    let (policy, rotation, grants) = join!(policy, rotation, grants);
     let key_id = known.map(|key| key.arn.clone()).filter(|arn| !arn.is_empty()).unwrap_or(id);
     Some(Key {
         key_id,
@@ -307,6 +328,7 @@ async fn describe(api: &Api, client: &Client, id: String, wanted: Wanted<'_>) ->
         key_metadata: api.noted(metadata),
         policy: api.noted(policy),
         rotation: api.noted(rotation),
+        grants: api.noted(grants),
         aliases: Vec::new(),
     })
 }
@@ -315,6 +337,33 @@ async fn key_policy(api: &Api, client: &Client, id: &str, ask: &str) -> Result<O
     let request = client.get_key_policy().key_id(ask).policy_name("default").send();
     let output = api.call_on(&GET_KEY_POLICY, id, request).await.absent_on("NotFoundException")?;
     Ok(output.and_then(|output| output.policy).as_deref().map(PolicyDocument::from_text))
+}
+
+/// The grants of a key. A part of them is no answer: what is missing may be what matters.
+async fn key_grants(api: &Api, client: &Client, id: &str, ask: &str) -> Result<Vec<GrantListEntry>, Gap> {
+    let mut grants = Vec::new();
+    let pages = client.list_grants().key_id(ask).limit(GRANTS_PAGE).into_paginator().send();
+    let listing = api.pages(&LIST_GRANTS, pages, |page| grants.extend(page.grants.unwrap_or_default().into_iter().map(grant)));
+    listing.await.about(id)?;
+    // AWS's own machines get one for each volume.
+    grants.retain(|grant| grant.grantee_principal.as_deref().is_none_or(|principal| !principal.contains(":assumed-role/aws:")));
+    Ok(grants)
+}
+
+fn grant(from: types::GrantListEntry) -> GrantListEntry {
+    let sorted = |context: Option<HashMap<String, String>>| context.unwrap_or_default().into_iter().collect();
+    GrantListEntry {
+        grant_id: from.grant_id.unwrap_or_default(),
+        name: from.name.filter(|name| !name.is_empty()),
+        grantee_principal: from.grantee_principal,
+        retiring_principal: from.retiring_principal,
+        issuing_account: from.issuing_account,
+        operations: from.operations.unwrap_or_default().iter().map(|operation| operation.as_str().to_owned()).collect(),
+        constraints: from.constraints.map(|constraints| GrantConstraints {
+            encryption_context_subset: sorted(constraints.encryption_context_subset),
+            encryption_context_equals: sorted(constraints.encryption_context_equals),
+        }),
+    }
 }
 
 async fn key_rotation(api: &Api, client: &Client, id: &str, ask: &str) -> Result<Option<KeyRotation>, Gap> {
@@ -337,6 +386,7 @@ fn merge(one: &mut Key, other: Key) {
     prefer_known(&mut one.key_metadata, other.key_metadata);
     prefer_known(&mut one.policy, other.policy);
     prefer_known(&mut one.rotation, other.rotation);
+    prefer_known(&mut one.grants, other.grants);
 }
 
 fn prefer_known<T>(one: &mut Seen<T>, other: Seen<T>) {

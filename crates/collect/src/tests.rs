@@ -228,7 +228,10 @@ async fn a_service_that_keeps_silent_is_not_asked_again() {
     assert_eq!(replay.count("DescribeKey"), 0);
     let timeouts: Vec<String> =
         gaps(&inventory).into_iter().filter(|(_, code)| code == "Timeout").map(|(operation, _)| operation).collect();
-    assert_eq!(timeouts, ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListAliases", "kms:ListKeys"]);
+    assert_eq!(
+        timeouts,
+        ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListAliases", "kms:ListGrants", "kms:ListKeys"]
+    );
 }
 
 #[tokio::test]

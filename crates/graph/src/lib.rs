@@ -17,6 +17,7 @@ mod escalation;
 mod estate;
 mod exposure;
 mod fleet;
+mod grant;
 mod holder;
 mod identity;
 mod image;

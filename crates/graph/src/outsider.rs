@@ -494,13 +494,13 @@ impl Node<'_, Secret> {
 }
 
 impl Node<'_, Key> {
-    /// Who from outside may do any of this with it, by its policy.
+    /// Who from outside may do any of this with it, by its policy or a grant.
     pub fn outsiders(self, actions: &[&'static str]) -> Result<Outside, Unknown> {
-        let Some(policy) = self.data().policy.known()? else { return Ok(Outside::default()) };
+        let Some(policy) = self.policy_with_grants()? else { return Ok(Outside::default()) };
         let guarded = Guarded {
             account: self.account(),
             arn: &self.data().key_id,
-            policy,
+            policy: &policy,
             kind: DocumentKind::Resource,
             operation: "kms:GetKeyPolicy",
             tags: self.data().tags(),

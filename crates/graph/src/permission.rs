@@ -163,7 +163,11 @@ impl<'e> Principal<'e> {
         }
         let caller = Caller::parse(self.arn()).ok_or_else(|| malformed(self.arn(), "its ARN is not one of a principal"))?;
         let request = Request { resource_account: Some(owner.as_str().into()), context: keys, ..Request::new(caller, action, resource) };
-        let decision = plimsoll_iam::evaluate(&request, &policies).map_err(|error| malformed(self.arn(), &error.to_string()))?;
+        let mut decision = plimsoll_iam::evaluate(&request, &policies).map_err(|error| malformed(self.arn(), &error.to_string()))?;
+        let open = matches!(decision.verdict, plimsoll_iam::Verdict::ImplicitlyDenied | plimsoll_iam::Verdict::Conditional);
+        if target.unread_grants && open && crate::grant::is_grantable(action) {
+            decision.unread.push(Layer::Grants);
+        }
         match unread {
             // A Deny stands, whatever else is attached.
             Some(unknown) if decision.verdict != plimsoll_iam::Verdict::ExplicitlyDenied && !decision.verdict.is_possible() => Err(unknown),
@@ -252,6 +256,8 @@ struct Target {
     policy: Option<Result<Attached, Unknown>>,
     /// `None` when nothing by that ARN was read.
     tags: Option<Vec<(String, String)>>,
+    /// Its grants were not read.
+    unread_grants: bool,
 }
 
 impl Estate<'_> {
@@ -332,7 +338,7 @@ impl Estate<'_> {
 
     /// What is known of the resource with an ARN.
     fn target(&self, caller: &AccountId, resource: &str) -> Target {
-        let none = Target { account: None, policy: None, tags: None };
+        let none = Target { account: None, policy: None, tags: None, unread_grants: false };
         let Some(arn) = Arn::parse(resource) else { return none };
         let account = if arn.account.is_empty() { caller.clone() } else { AccountId::new(arn.account) };
         let region = if arn.region.is_empty() { Region::global() } else { Region::new(arn.region) };
@@ -340,6 +346,7 @@ impl Estate<'_> {
             account: Some(account.clone()),
             policy: policy.transpose(),
             tags: tags.map(|tags| tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
+            unread_grants: false,
         };
         let seen = |policy: &Seen<Option<PolicyDocument>>, kind| match policy.known() {
             Ok(document) => Ok(document.as_ref().map(|document| parsed(resource, kind, Some(document)))),
@@ -358,7 +365,11 @@ impl Estate<'_> {
                 None => of(Ok(None), None),
             },
             ("kms", "key") => match self.key(&account, &region, resource) {
-                Link::Found(key) => of(seen(&key.data().policy, DocumentKind::Resource), Some(key.data().tags())),
+                Link::Found(key) => {
+                    let policy = key.policy_with_grants();
+                    let policy = policy.map(|policy| policy.map(|policy| parsed(resource, DocumentKind::Resource, Some(&policy))));
+                    Target { unread_grants: key.unread_grants().is_some(), ..of(policy, Some(key.data().tags())) }
+                }
                 Link::Missing(missing) => of(Err(missing.into_unknown::<kms::Key>()), None),
             },
             ("secretsmanager", "secret") => match self.secret(&account, &region, resource) {

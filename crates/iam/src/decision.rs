@@ -165,7 +165,10 @@ impl fmt::Display for Explanation<'_> {
             writeln!(f, "  and on {} more conditions", decision.residual.len() - 3)?;
         }
         for layer in &decision.unread {
-            writeln!(f, "  {layer} could not be read and is taken to allow")?;
+            match layer {
+                Layer::Grants => writeln!(f, "  {layer} could not be read and may allow it")?,
+                _ => writeln!(f, "  {layer} could not be read and is taken to allow")?,
+            }
         }
         write!(f, "  to change it: ")?;
         match decision.verdict {

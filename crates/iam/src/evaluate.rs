@@ -196,7 +196,7 @@ impl<'p> Matches<'p> {
                 (Effect::Allow, Layer::Boundary) => &mut layers.boundary,
                 (Effect::Allow, Layer::Session) => &mut layers.session,
                 (Effect::Allow, Layer::Endpoint) => &mut layers.endpoint,
-                (Effect::Allow, Layer::ResourceControl(_)) => continue,
+                (Effect::Allow, Layer::ResourceControl(_) | Layer::Grants) => continue,
                 (Effect::Allow, Layer::ServiceControl(level)) => match layers.scps.get_mut(level) {
                     Some(place) => place,
                     None => continue,

@@ -90,6 +90,9 @@ pub enum Layer {
     Resource,
     /// The policy of the VPC endpoint that the request goes through.
     Endpoint,
+    /// The grants of a KMS key. Those that are known are statements of [`Policies::resource`]; the layer is there to name
+    /// what was not read.
+    Grants,
 }
 
 impl fmt::Display for Layer {
@@ -102,6 +105,7 @@ impl fmt::Display for Layer {
             Self::ResourceControl(level) => write!(f, "RCP level {level}"),
             Self::Resource => f.write_str("resource policy"),
             Self::Endpoint => f.write_str("endpoint policy"),
+            Self::Grants => f.write_str("grants of the key"),
         }
     }
 }

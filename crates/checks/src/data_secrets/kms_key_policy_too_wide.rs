@@ -1,12 +1,12 @@
-//! Reads the policy of each customer managed key that a container platform uses, evaluated for principals of other accounts
-//! and, with their own policies, for the principals of the account. Yields one verdict per key; a failure lists who can do
-//! too much. Grants of keys are not read.
+//! Reads the policy and the grants of each customer managed key that a container platform uses, evaluated for principals of
+//! other accounts and, with their own policies, for the principals of the account. Yields one verdict per key; a failure
+//! lists who can do too much.
 
 use std::collections::BTreeMap;
 
 use plimsoll_graph::{Estate, KeyPolicy, Leave, Member, Node, Unknown};
 use plimsoll_iam::KeyState;
-use plimsoll_model::aws::kms::Key;
+use plimsoll_model::aws::kms::{GrantConstraints, GrantListEntry, Key};
 use plimsoll_model::{AccountId, Severity};
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
@@ -27,6 +27,7 @@ pub(crate) const CHECK: Check = Check {
         "kms:ListKeys",
         "kms:DescribeKey",
         "kms:GetKeyPolicy",
+        "kms:ListGrants",
         "ecs:ListClusters",
         "ecs:DescribeClusters",
         "ecs:ListTasks",
@@ -51,7 +52,9 @@ pub(crate) const CHECK: Check = Check {
     fails_when: "Any of: an account outside the organization may Decrypt, ReEncrypt, GenerateDataKey* or CreateGrant \
                  (high); a non-admin role or user has kms:* or kms:PutKeyPolicy with kms:ScheduleKeyDeletion, or \
                  kms:CreateGrant without kms:GrantIsForAWSResource true or a service condition; the same non-admin principal \
-                 both administers and uses the key. The default root statement alone passes. Grants of the key are not read.",
+                 both administers and uses the key; a live grant lets a principal outside the organization do any of the first \
+                 (high), or serves Fargate without the encryption context of a cluster as a constraint. The default root \
+                 statement alone passes.",
     why: "The key guards the data only as well as its policy: whoever can use it reads what it encrypts, and whoever can change \
           or delete it can lock everybody out.",
     remediation: Remediation {
@@ -129,33 +132,49 @@ fn judge(key: Node<'_, Key>, staff: &Staff<'_>) -> Judgement {
     for member in having_a_say(key, staff)? {
         excesses.extend(excess(&policy, member)?);
     }
-    if outside.admitted.is_empty() && excesses.is_empty() {
-        return match outside.unread.or_else(|| staff.unread.clone()) {
+    let loose: Vec<&GrantListEntry> = key.data().grants.known().into_iter().flatten().filter(|grant| is_loose(grant)).collect();
+    if outside.admitted.is_empty() && excesses.is_empty() && loose.is_empty() {
+        return match outside.unread.or_else(|| staff.unread.clone()).or_else(|| key.unread_grants()) {
             Some(unknown) => Err(unknown),
             None => Ok(Verdict::Pass),
         };
     }
-    let told: Vec<String> = outside.admitted.iter().map(admitted_told).chain(excesses.iter().map(|excess| excess.told.clone())).collect();
+    let without = |grant: &&GrantListEntry| format!("Fargate holds {} without constraints", grant.statement_name());
+    let excessive = excesses.iter().map(|excess| excess.told.clone());
+    let told: Vec<String> = outside.admitted.iter().map(admitted_told).chain(excessive).chain(loose.iter().map(without)).collect();
     let mut evidence = key_users(key);
     if let Value::Object(fields) = &mut evidence {
         let statements = letting_in(outside.admitted.iter());
-        let policy = key.data().policy.known().ok().and_then(Option::as_ref);
+        let policy = key.policy_with_grants()?;
         let shown: Vec<Value> = excesses
             .iter()
             .take(20)
             .map(|excess| json!({"principal": excess.member.principal().arn(), "finding": excess.told, "certain": excess.certain}))
             .collect();
         fields.insert("outsiders".to_owned(), admitted_evidence(outside.admitted.iter()));
-        fields.insert("Statement".to_owned(), json!(named_statements(policy, &statements)));
+        fields.insert("Statement".to_owned(), json!(named_statements(policy.as_deref(), &statements)));
         fields.insert("principals".to_owned(), json!(shown));
-        fields.insert("grantsRead".to_owned(), json!(false));
+        fields.insert("grants".to_owned(), json!(loose));
+        fields.insert("grantsRead".to_owned(), json!(key.unread_grants().is_none()));
     }
     let from_outside = !outside.admitted.is_empty();
-    let certain =
-        if from_outside { outside.admitted.iter().any(|admitted| admitted.certain) } else { excesses.iter().any(|excess| excess.certain) };
+    let certain = if from_outside {
+        outside.admitted.iter().any(|admitted| admitted.certain)
+    } else {
+        !loose.is_empty() || excesses.iter().any(|excess| excess.certain)
+    };
     let severity = if from_outside { Severity::High } else { Severity::Medium };
     let failure = fail(format!("with key {} {}", key.name(), listed(&told)), evidence).severity(severity);
     if certain { failure.verdict() } else { failure.possible().verdict() }
+}
+
+/// Whether Fargate may use the key by a grant for any cluster: it sets a constraint on each grant that it makes.
+fn is_loose(grant: &GrantListEntry) -> bool {
+    let fargate = grant.is_to_service() && grant.grantee_principal.as_deref().is_some_and(|service| service.starts_with("fargate."));
+    let bound = |constraints: &GrantConstraints| {
+        !(constraints.encryption_context_equals.is_empty() && constraints.encryption_context_subset.is_empty())
+    };
+    fargate && !grant.constraints.as_ref().is_some_and(bound)
 }
 
 /// Principals that are no administrators and to whom their own policies or that of the key may grant too much.
@@ -219,7 +238,7 @@ mod tests {
     use plimsoll_fixture::{ACCOUNT, Fixture, fixture, gap, key_arn, policy, role_arn};
     use plimsoll_model::aws::ec2::Volume;
     use plimsoll_model::aws::iam::{PolicyDetail, Role};
-    use plimsoll_model::aws::kms::Key;
+    use plimsoll_model::aws::kms::{GrantConstraints, GrantListEntry, Key};
     use plimsoll_model::aws::organizations::Account;
     use plimsoll_model::{Confidence, Seen, Severity};
     use serde_json::{Value, json};
@@ -330,6 +349,42 @@ mod tests {
         assert_eq!(grant(json!({})), Fail(Severity::Medium));
         assert_eq!(grant(json!({"Bool": {"kms:GrantIsForAWSResource": "true"}})), Pass);
         assert_eq!(grant(json!({"StringEquals": {"kms:ViaService": "ec2.us-east-1.amazonaws.com"}})), Pass);
+    }
+
+    fn granted(to: &str, constraints: Option<GrantConstraints>) -> Fixture {
+        let operations = vec!["Decrypt".to_owned()];
+        let grantee_principal = Some(to.to_owned());
+        let grant = GrantListEntry { grant_id: "g1".to_owned(), grantee_principal, operations, constraints, ..Default::default() };
+        key(&[]).each(move |key: &mut Key| key.grants = Seen::Known(vec![grant.clone()]))
+    }
+
+    #[test]
+    fn a_grant_to_another_account_is_high() {
+        let other = format!("arn:aws:iam::{OTHER}:role/reader");
+        let found = findings(&CHECK, granted(&other, None));
+        assert_eq!((found[0].severity, found[0].confidence), (Severity::High, Confidence::Certain));
+        assert_eq!(found[0].evidence["Statement"][0]["Sid"], "grant g1", "{}", found[0].evidence);
+        assert_eq!(outcome(&CHECK, granted(&role_arn("web"), None)), Pass);
+        let trusted = granted(&other, None).thresholds(|thresholds| thresholds.trusted_accounts = vec![OTHER.to_owned()]);
+        assert_eq!(outcome(&CHECK, trusted), Pass);
+    }
+
+    #[test]
+    fn fargate_s_grants_are_bound_to_a_cluster() {
+        let service = "fargate.us-east-1.amazonaws.com";
+        assert_eq!(outcome(&CHECK, granted(service, None)), Fail(Severity::Medium));
+        let context = [("aws:ecs:clusterName".to_owned(), "shop".to_owned())].into();
+        let bound = GrantConstraints { encryption_context_subset: context, ..Default::default() };
+        assert_eq!(outcome(&CHECK, granted(service, Some(bound))), Pass);
+        assert_eq!(outcome(&CHECK, granted("rds.us-east-1.amazonaws.com", None)), Pass);
+    }
+
+    #[test]
+    fn is_unknown_without_the_grants_unless_the_policy_fails() {
+        let unread = |account: Fixture| account.each(|key: &mut Key| key.grants = gap("kms:ListGrants").into());
+        assert_eq!(outcome(&CHECK, unread(key(&[]))), Unknown);
+        let everyone = allow(&json!("*"), &json!("kms:*"), &json!({}));
+        assert_eq!(outcome(&CHECK, unread(key(&[everyone]))), Fail(Severity::High));
     }
 
     #[test]

@@ -50,6 +50,18 @@ fn account() -> Replay {
         })
         .json("GetKeyPolicy", json!({"PolicyName": "default", "Policy": r#"{"Statement":[]}"#}))
         .json("GetKeyRotationStatus", json!({"KeyRotationEnabled": true, "RotationPeriodInDays": 365}))
+        .on("ListGrants", |request| {
+            assert_eq!(request["Limit"], 100);
+            let grant = |id: &str, to: &str| {
+                json!({"KeyId": arn(CUSTOMERS), "GrantId": id, "Name": "", "GranteePrincipal": to,
+                "Operations": ["Decrypt"], "Constraints": {"EncryptionContextSubset": {"b": "2", "a": "1"}}})
+            };
+            let machine = grant("g0", "arn:aws:sts::111111111111:assumed-role/aws:ec2-infrastructure/i-1");
+            let first =
+                json!({"Grants": [machine, grant("g1", "arn:aws:iam::111111111111:role/web")], "Truncated": true, "NextMarker": "2"});
+            let second = json!({"Grants": [grant("g2", "fargate.eu-west-3.amazonaws.com")], "Truncated": false});
+            Answer::Json(if request["Marker"] == "2" { second } else { first })
+        })
 }
 
 /// A Region whose clusters, services, tasks and volumes refer to keys in every way.
@@ -132,8 +144,21 @@ async fn eight_ways_to_refer_to_a_key_cost_one_description() {
     let key = find(&keys, &arn(CUSTOMERS));
     assert_eq!(key.referred_to_as, [CUSTOMERS, "alias/shop", "alias/web", alias_arn, &arn(CUSTOMERS)]);
     assert!(key.rotation.known().unwrap().as_ref().unwrap().key_rotation_enabled);
-    let counts = ["DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus"].map(|name| replay.count(name));
-    assert_eq!(counts, [2, 2, 1]);
+    let counts = ["DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListGrants"].map(|name| replay.count(name));
+    assert_eq!(counts, [2, 2, 1, 2]);
+}
+
+#[tokio::test]
+async fn grants_of_keys_in_use_are_kept_but_those_to_machines_of_aws() {
+    let replay = account();
+    let (keys, _) = collected(&replay, &["alias/shop"]).await;
+    let grants = find(&keys, &arn(CUSTOMERS)).grants.known().unwrap();
+    assert_eq!(grants.iter().map(|grant| grant.grant_id.as_str()).collect::<Vec<_>>(), ["g1", "g2"]);
+    assert_eq!((grants[0].operations.as_slice(), grants[0].name.as_ref()), (&["Decrypt".to_owned()][..], None));
+    let context = &grants[0].constraints.as_ref().unwrap().encryption_context_subset;
+    assert_eq!(context.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(), ["a=1", "b=2"]);
+    assert!(replay.requests().iter().filter(|(name, _)| name == "ListGrants").all(|(_, body)| body["KeyId"] == arn(CUSTOMERS)));
+    assert_eq!(find(&keys, &arn(UNUSED)).grants.known().unwrap_err().message, "nothing collected uses the key");
 }
 
 #[tokio::test]
@@ -207,6 +232,7 @@ async fn each_denial_becomes_a_gap_that_names_it() {
             gaps.extend(key.key_metadata.known().err().cloned());
             gaps.extend(key.policy.known().err().cloned());
             gaps.extend(key.rotation.known().err().cloned());
+            gaps.extend(key.grants.known().err().cloned());
         }
         let named = |gap: &Gap| gap.operation == operation.id() && gap.is_denied();
         assert!(gaps.iter().any(named), "{}: {gaps:?}", operation.name);

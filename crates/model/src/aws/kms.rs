@@ -1,5 +1,7 @@
 //! AWS Key Management Service (API version 2014-11-01).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::Seen;
@@ -22,8 +24,34 @@ aws! {
         pub key_metadata: Seen<Option<KeyMetadata>>,
         pub policy: Seen<Option<PolicyDocument>>,
         pub rotation: Seen<Option<KeyRotation>>,
+        /// But for those to roles that AWS keeps for itself (`assumed-role/aws:…`), of which a key may have thousands.
+        pub grants: Seen<Vec<GrantListEntry>>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub aliases: Vec<String>,
+    }
+
+    /// `GrantListEntry`.
+    GrantListEntry {
+        pub grant_id: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub name: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub grantee_principal: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub retiring_principal: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub issuing_account: Option<String>,
+        pub operations: Vec<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub constraints: Option<GrantConstraints>,
+    }
+
+    /// `GrantConstraints`.
+    GrantConstraints {
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        pub encryption_context_subset: BTreeMap<String, String>,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        pub encryption_context_equals: BTreeMap<String, String>,
     }
 
     /// `KeyMetadata`.
@@ -77,5 +105,17 @@ aws! {
         pub next_rotation_date: Option<Timestamp>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub on_demand_rotation_start_date: Option<Timestamp>,
+    }
+}
+
+impl GrantListEntry {
+    /// Whether a service of AWS holds it.
+    pub fn is_to_service(&self) -> bool {
+        self.grantee_principal.as_deref().is_some_and(|principal| principal.ends_with(".amazonaws.com") && !principal.starts_with("arn:"))
+    }
+
+    /// What explanations and evidence call it.
+    pub fn statement_name(&self) -> String {
+        format!("grant {}", self.grant_id)
     }
 }
