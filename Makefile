@@ -17,7 +17,7 @@ check: ## Format, lints, generated files, dependencies
 ci: check test
 
 bench: ## What plimsoll itself costs, as ratios
-	$(CARGO) bench -p plimsoll-checks
+	$(CARGO) bench -p plimsoll-checks --bench large
 	$(CARGO) run -q --release -p plimsoll-net --example scale
 	$(CARGO) run -q --release -p plimsoll-iam --example measure
 	@PLIMSOLL_CARGO='$(CARGO)' build/bench.sh
