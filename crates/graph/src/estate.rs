@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use plimsoll_iam::Attached;
 use plimsoll_model::aws::{
     acm_pca, autoscaling, ec2, ecr, ecs, elasticfilesystem, elasticloadbalancing, iam, inspector2, kms, organizations, secretsmanager,
     servicediscovery, ssm,
@@ -48,6 +49,8 @@ pub struct Estate<'i> {
     pub(crate) holders: OnceLock<Holders>,
     pub(crate) escalation: OnceLock<Escalation>,
     pub(crate) exposed: OnceLock<Exposed>,
+    /// The policy of each key with its grants, parsed, by position.
+    pub(crate) key_policies: Vec<OnceLock<Option<Attached>>>,
     /// Whether the internet reaches each task, by position.
     pub(crate) task_exposure: OnceLock<Vec<Option<bool>>>,
     // Not made on first use: a cell would tie nodes to the lifetime of the inventory.
@@ -182,6 +185,7 @@ impl<'i> Estate<'i> {
             holders: OnceLock::new(),
             escalation: OnceLock::new(),
             exposed: OnceLock::new(),
+            key_policies: inventory.keys.iter().map(|_| OnceLock::new()).collect(),
             task_exposure: OnceLock::new(),
             network: Network::compile(&World::of(inventory)),
         };

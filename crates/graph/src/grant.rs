@@ -3,10 +3,12 @@
 
 use std::borrow::Cow;
 
+use plimsoll_iam::{Attached, DocumentKind};
 use plimsoll_model::aws::kms::{GrantListEntry, Key};
 use plimsoll_model::policy::PolicyDocument;
 use serde_json::{Map, Value, json};
 
+use crate::permission::parsed;
 use crate::{Node, Unknown};
 
 /// What grants can allow (`GrantOperation` of the KMS API).
@@ -58,6 +60,16 @@ impl<'e> Node<'e, Key> {
         let mut document = document.clone();
         document.insert("Statement".to_owned(), Value::Array([own, granted].concat()));
         Ok(Some(Cow::Owned(PolicyDocument(Value::Object(document)))))
+    }
+
+    /// The same, parsed; once, for every principal may be asked about.
+    pub(crate) fn attached_policy(self) -> Result<Option<Attached>, Unknown> {
+        self.data().policy.known()?;
+        let parse = || {
+            let policy = self.policy_with_grants().ok().flatten()?;
+            Some(parsed(&self.data().key_id, DocumentKind::Resource, Some(&policy)))
+        };
+        Ok(self.estate.key_policies.get(self.index as usize).and_then(|cell| cell.get_or_init(parse).clone()))
     }
 
     /// Why its grants are not known.

@@ -366,9 +366,8 @@ impl Estate<'_> {
             },
             ("kms", "key") => match self.key(&account, &region, resource) {
                 Link::Found(key) => {
-                    let policy = key.policy_with_grants();
-                    let policy = policy.map(|policy| policy.map(|policy| parsed(resource, DocumentKind::Resource, Some(&policy))));
-                    Target { unread_grants: key.unread_grants().is_some(), ..of(policy, Some(key.data().tags())) }
+                    let unread_grants = key.data().grants.known().is_err();
+                    Target { unread_grants, ..of(key.attached_policy(), Some(key.data().tags())) }
                 }
                 Link::Missing(missing) => of(Err(missing.into_unknown::<kms::Key>()), None),
             },

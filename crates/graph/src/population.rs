@@ -36,9 +36,7 @@ pub struct WithKey<'e> {
 impl<'e> Node<'e, Key> {
     /// Its policy with its grants, compiled.
     pub fn compiled_policy(self) -> Result<KeyPolicy<'e>, Unknown> {
-        let arn = self.data().key_id.as_str();
-        let policy = self.policy_with_grants()?;
-        Ok(KeyPolicy { arn, document: policy.map(|policy| parsed(arn, DocumentKind::Resource, Some(&policy))) })
+        Ok(KeyPolicy { arn: &self.data().key_id, document: self.attached_policy()? })
     }
 }
 
