@@ -388,6 +388,7 @@ fn interfaces<'a>(network: &mut Network<'a>, world: &World<'a>) {
             // one interface to the next.
             own: (doubt.is_some()
                 || is_gateway_or_node(data)
+                || crate::doors::front_door(data).is_some()
                 || data.groups.is_empty()
                 || vpc.is_some_and(|vpc| network.vpcs.get(vpc).edge.is_some()))
             .then(|| u32::try_from(network.enis.len()).unwrap_or(u32::MAX)),
@@ -398,7 +399,15 @@ fn interfaces<'a>(network: &mut Network<'a>, world: &World<'a>) {
         let ix = network.enis.push(eni);
         network.ids.enis.insert(id, ix);
         if let (Some(vpc), Some(_)) = (vpc, crate::doors::front_door(data)) {
-            network.front_doors.entry(vpc).or_default().push(ix);
+            let doors = network.front_doors.entry(vpc).or_default();
+            // What one of several alike reaches, all do.
+            let alike = |door: &Ix<Eni<'_>>| {
+                let door = network.enis.get(*door);
+                (door.subnet, door.groups) == (subnet, groups)
+            };
+            if !doors.iter().any(alike) {
+                doors.push(ix);
+            }
         }
         let primary = data
             .attachment

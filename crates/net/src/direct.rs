@@ -231,6 +231,12 @@ impl<'a> Network<'a> {
     pub(crate) fn back_to_internet(&self, walk: &mut Walk<'_, 'a>, ix: Ix<Eni<'a>>) {
         let Some(subnet) = self.enis.get(ix).subnet.map(|subnet| self.subnets.get(subnet)) else { return };
         self.acl_hop(walk, subnet, true, true, None);
+        let family = walk.family;
+        let public = self.address_set(self.enis.get(ix), |address| address.public && Family::of(address.first) == family);
+        if public.is_empty() && self.front_door(subnet.vpc).is_some() {
+            // What came by a door that keeps its clients' addresses goes back by it; that is as doubtful as its coming.
+            return;
+        }
         self.return_through_gateway(walk, subnet, self.vpcs.get(subnet.vpc));
     }
 

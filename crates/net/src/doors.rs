@@ -3,6 +3,7 @@
 
 use plimsoll_model::aws::ec2;
 
+use crate::address::Family;
 use crate::arena::Ix;
 use crate::balanced::{Client, Packets};
 use crate::network::{Eni, Network, Vpc};
@@ -38,7 +39,8 @@ impl<'a> Network<'a> {
         doors.iter().copied().filter(move |door| *door != target)
     }
 
-    /// The paths from front doors that are open: each of them as doubtful, for any of the peers that were asked about.
+    /// The paths from front doors that are open: each of them as doubtful, for any of the peers that were asked about. Behind
+    /// a door the family may be another than that of whoever knocks, so that both are walked; none lets a ping in.
     pub(crate) fn through_doors(
         &self,
         peers: &CidrSet,
@@ -46,19 +48,22 @@ impl<'a> Network<'a> {
         via: Option<Via>,
         packets: Packets<'_>,
     ) -> Vec<Outcome<'_, 'a>> {
-        let outside = peers.of_family(packets.family).intersect(&CidrSet::internet());
-        if outside.is_empty() {
+        let outside = peers.intersect(&CidrSet::internet());
+        if outside.is_empty() || !packets.protocol.has_ports() {
             return Vec::new();
         }
         let mut out = Vec::new();
         for door in self.doors_to(target) {
             let start = out.len();
-            if via != Some(Via::Lb) {
-                let direct = self.between(door, target, packets.protocol, packets.family, packets.ports, packets.traced);
-                out.extend(direct.into_iter().map(|walk| Outcome { walk, balanced: None }));
-            }
-            if via != Some(Via::Direct) && packets.protocol.has_ports() {
-                out.extend(self.balanced(Client::Interface(door), target, packets));
+            for family in Family::BOTH {
+                let packets = Packets { family, ..packets };
+                if via != Some(Via::Lb) {
+                    let direct = self.between(door, target, packets.protocol, family, packets.ports, packets.traced);
+                    out.extend(direct.into_iter().map(|walk| Outcome { walk, balanced: None }));
+                }
+                if via != Some(Via::Direct) && self.is_listened_for(target, Some(packets.protocol), None) {
+                    out.extend(self.balanced(Client::Interface(door), target, packets));
+                }
             }
             let doubt = self.door_doubt(door);
             for outcome in out.iter_mut().skip(start) {

@@ -78,7 +78,11 @@ impl Explanation {
             let words = [step.object.as_deref(), rule, step.blocked_by.as_deref(), step.missing.as_deref()].map(shown);
             format!("{}{}{:?}{words:?}", step.reply, step.hop, step.outcome)
         };
-        let brief = |step: &ExplainedStep| format!("{}{}", step.reply, step.hop);
+        // The line names the first block, and of the others their kind.
+        let brief = |step: &ExplainedStep| {
+            let first = step.blocked_by.as_deref().filter(|_| step.first);
+            format!("{}{}{}", step.reply, step.hop, shown(first))
+        };
         let steps = path.steps.iter();
         Shape {
             reachable: path.reachable,

@@ -30,7 +30,10 @@ pub struct PathExposure {
     /// What passes as far as is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub doubtful: Vec<Flow>,
-    /// Why the doubtful part is not certain.
+    /// What may come by a front door of another service, from anybody: TCP and UDP. It is not straight, and not certain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_doors: Vec<Flow>,
+    /// Why the doubtful part, or what comes by doors, is not certain.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
     /// Whether it is open at this moment: a target that is unhealthy now keeps its configuration open, and gets no
@@ -44,13 +47,14 @@ pub struct PathExposure {
 impl PathExposure {
     /// `Some(true)` when something certainly passes, `None` when something may.
     pub fn is_open(&self) -> Option<bool> {
-        if self.flows.is_empty() { if self.doubtful.is_empty() { Some(false) } else { None } } else { Some(true) }
+        let nothing = self.doubtful.is_empty() && self.by_doors.is_empty();
+        if self.flows.is_empty() { nothing.then_some(false) } else { Some(true) }
     }
 
     /// As [`PathExposure::is_open`], of everything but ICMP.
     pub fn takes_connections(&self) -> Option<bool> {
         let some = |flows: &[Flow]| flows.iter().any(|flow| !flow.protocol.is_icmp());
-        if some(&self.flows) { Some(true) } else { (!some(&self.doubtful)).then_some(false) }
+        if some(&self.flows) { Some(true) } else { (!some(&self.doubtful) && self.by_doors.is_empty()).then_some(false) }
     }
 
     /// Whether some port is open to every address of a family: judged on the union, so that two halves are the whole.
@@ -240,11 +244,14 @@ impl<'a> Network<'a> {
                 let (known, unknown): (Vec<Piece>, Vec<Piece>) = walk.into_arrived().into_iter().partition(|piece| piece.doubt.is_none());
                 certain.extend(known);
                 doubtful.extend(unknown);
-                let packets = Packets { protocol, family, ports: &ports, traced: false, posture: Posture::Configured, open_only: true };
-                let by_doors = self.through_doors(&family.internet(), ix, Some(Via::Direct), packets);
-                doubtful.extend(by_doors.into_iter().flat_map(|outcome| outcome.walk.into_arrived()));
             }
             out.add(protocol, &certain, &doubtful);
+            let (family, posture) = (Family::V4, Posture::Configured);
+            let packets = Packets { protocol, family, ports: &ports, traced: false, posture, open_only: true };
+            let by_doors = self.through_doors(&CidrSet::internet(), ix, Some(Via::Direct), packets).into_iter();
+            let by_doors: Vec<Piece> = by_doors.flat_map(|outcome| outcome.walk.into_arrived()).collect();
+            out.by_doors.extend(flows(protocol, &by_doors.iter().collect::<Vec<_>>()));
+            note_missing(&mut out.missing, &by_doors);
         }
         out.now = out.is_open() != Some(false);
         out
@@ -261,7 +268,7 @@ impl<'a> Network<'a> {
             for family in Family::BOTH {
                 let packets =
                     Packets { protocol, family, ports: &PortSet::all(), traced: false, posture: Posture::Configured, open_only: true };
-                let by_doors = self.through_doors(&everyone, ix, Some(Via::Lb), packets);
+                let by_doors = if family == Family::V4 { self.through_doors(&everyone, ix, Some(Via::Lb), packets) } else { Vec::new() };
                 for outcome in self.balanced(Client::Internet(&everyone), ix, packets).into_iter().chain(by_doors) {
                     let Some(balanced) = outcome.balanced else { continue };
                     let (known, unknown): (Vec<Piece>, Vec<Piece>) =

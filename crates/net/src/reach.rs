@@ -74,6 +74,14 @@ impl<'a> Network<'a> {
     /// All paths that a question asks about.
     pub(crate) fn outcomes(&self, question: &Question, ends: &Ends<'a>, traced: bool) -> Vec<Outcome<'_, 'a>> {
         let mut out = Vec::new();
+        if let Ends::Inward(peers, target, _) = ends {
+            let peers = question.family.map_or_else(|| peers.clone(), |family| peers.of_family(family));
+            for protocol in self.protocols(question, ends) {
+                let (ports, posture, open_only) = (slots(question, protocol), Posture::Now, false);
+                let packets = Packets { protocol, family: Family::V4, ports: &ports, traced, posture, open_only };
+                out.extend(self.through_doors(&peers, *target, question.via, packets));
+            }
+        }
         for family in self.families(question, ends) {
             for protocol in self.protocols(question, ends).into_iter().filter(|protocol| protocol.runs_over(family)) {
                 let ports = slots(question, protocol);
@@ -82,9 +90,6 @@ impl<'a> Network<'a> {
                     out.extend(direct.into_iter().map(|walk| Outcome { walk, balanced: None }));
                 }
                 let packets = Packets { protocol, family, ports: &ports, traced, posture: Posture::Now, open_only: false };
-                if let Ends::Inward(peers, target, _) = ends {
-                    out.extend(self.through_doors(peers, *target, question.via, packets));
-                }
                 if question.via != Some(Via::Direct) && protocol.has_ports() {
                     let (client, target) = match ends {
                         Ends::Inward(peers, target, _) => (Client::Internet(peers), *target),

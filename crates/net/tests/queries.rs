@@ -211,6 +211,26 @@ fn an_accelerator_in_the_vpc_makes_internal_only_unknown() {
 }
 
 #[test]
+fn an_accelerator_may_keep_its_clients_addresses_where_no_route_leads_back() {
+    let mut world = world();
+    world["load_balancers"][0]["Scheme"] = json!("internal");
+    // In a subnet without a way to the internet, and open to one network of it.
+    world["network_interfaces"][1]["SubnetId"] = json!("subnet-priv");
+    world["network_interfaces"][1]["PrivateIpAddress"] = json!("10.0.1.40");
+    world["network_interfaces"][1].as_object_mut().unwrap().remove("Association");
+    world["security_groups"][1] = group("sg-alb", &[tcp(80, "203.0.113.0/24")]);
+    let mut door = eni("eni-ga", "subnet-pub", "10.0.0.99", &[]);
+    door["InterfaceType"] = json!("global_accelerator_managed");
+    world["network_interfaces"].as_array_mut().unwrap().push(door);
+    with(world, |network| {
+        let ask = |from: &str| {
+            network.reach(&question(json!({"from": from, "to": "eni-task", "protocol": "tcp", "port": 80, "via": "lb"}))).reachable
+        };
+        assert_eq!((ask("internet:203.0.113.7"), ask("internet:198.51.100.7")), (None, Some(false)));
+    });
+}
+
+#[test]
 fn what_a_cloudfront_origin_reaches_may_be_on_the_internet() {
     let mut world = world();
     let mut door = eni("eni-cf", "subnet-pub", "10.0.0.98", &["sg-alb"]);
@@ -228,8 +248,11 @@ fn what_a_cloudfront_origin_reaches_may_be_on_the_internet() {
         assert_eq!(ask("eni-db", 5432).reachable, None, "its group lets in the door's subnet");
         let exposure = network.exposure("eni-task").unwrap();
         assert!(exposure.missing().contains(&doubt));
-        let ports: Vec<String> = exposure.direct.doubtful.iter().map(|flow| format!("{}/{}", flow.protocol, flow.ports)).collect();
+        let ports: Vec<String> = exposure.direct.by_doors.iter().map(|flow| format!("{}/{}", flow.protocol, flow.ports)).collect();
         assert_eq!(ports, ["tcp/8080"]);
+        assert!(exposure.direct.doubtful.is_empty());
+        let six = question(json!({"from": "internet:2600::7", "to": "eni-task", "protocol": "tcp", "port": 8080}));
+        assert_eq!(network.reach(&six).reachable, None, "clients of either family knock at it");
         let all = network.exposures();
         assert_eq!(all.of("eni-task").unwrap().direct, exposure.direct);
     });
