@@ -1,6 +1,6 @@
 //! `plimsoll can` and `plimsoll who-can`: questions about IAM flow in; verdicts with what decides them flow out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -62,7 +62,16 @@ impl GrantedOn {
 pub(crate) fn can(options: &CanOptions, screen: &Screen) -> Result<ExitCode, Failure> {
     let CanOptions { snapshot, principal, action, resource, how } = options;
     let keys = keys(&how.context)?;
-    action.as_deref().map_or(Ok(()), check_action)?;
+    match action.as_deref() {
+        Some(action) => check_action(action)?,
+        None if how.explain || !keys.is_empty() => {
+            return Err(Failure::usage(
+                anyhow::anyhow!("--explain and --context are about one action"),
+                "name the action, such as s3:GetObject",
+            ));
+        }
+        None => {}
+    }
     let inventory = open(snapshot, screen)?;
     let estate = Estate::new(&inventory);
     let principal = estate.principal(principal).map_err(no_principal)?;
@@ -89,15 +98,28 @@ pub(crate) fn who_can(options: &WhoCanOptions, screen: &Screen) -> Result<ExitCo
     let inventory = open(snapshot, screen)?;
     let estate = Estate::new(&inventory);
     let decided = estate.principals().map(|principal| (principal, principal.decide(action, resource, &keys)));
-    let denied = |decided: &Decided| matches!(decided, Ok((_, decision)) if !decision.verdict.is_possible());
-    let mut found: Vec<(Principal<'_>, Decided)> = decided.filter(|(_, decided)| !denied(decided)).collect();
+    let mut found: Vec<(Principal<'_>, Decided)> = Vec::new();
+    // What was not read of the resource is told once, not for everybody whom it might let in.
+    let mut unread: BTreeSet<String> = BTreeSet::new();
+    for (principal, decided) in decided {
+        match decided {
+            Ok((_, decision)) if !decision.verdict.is_possible() => unread.extend(decision.unread.iter().map(ToString::to_string)),
+            Err(unknown) if unknown.gap.operation == "kms:ListGrants" && how.format == MatrixFormat::Table => {
+                unread.insert(unknown.gap.to_string());
+            }
+            decided => found.push((principal, decided)),
+        }
+    }
     found.sort_by_key(|(principal, decided)| (rank(decided), principal.arn()));
     output::stdout(|out| match how.format {
         MatrixFormat::Json => {
             let answers: Vec<_> = found.iter().map(|(principal, decided)| answer(*principal, action, resource, decided)).collect();
             output::json(&answers, out)
         }
-        MatrixFormat::Table => list(&found, action, resource, how, estate.principals().count(), out),
+        MatrixFormat::Table => {
+            list(&found, action, resource, how, estate.principals().count(), out)?;
+            unread.iter().try_for_each(|what| writeln!(out, "not read, and may let others: {}", plimsoll_report::inline(what)))
+        }
     })?;
     Ok(ExitCode::SUCCESS)
 }

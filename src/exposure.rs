@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use plimsoll_graph::{DiscoveryName, Estate, NameKind, Node, WayIn, WaysIn};
 use plimsoll_model::aws::ec2::{Instance, NetworkInterface};
-use plimsoll_model::aws::ecs::{Service, Task};
+use plimsoll_model::aws::ecs::{ContainerInstance, Service, Task};
 use plimsoll_model::aws::eks::{Cluster, Nodegroup};
 use plimsoll_model::{Resource, ResourceRef};
 use plimsoll_net::{Egress, EgressKind, EgressWay};
@@ -83,6 +83,13 @@ fn workloads(estate: &Estate<'_>) -> Vec<Workload> {
         let interfaces = Node::<'_, Task>::interfaces(task).unwrap_or_default();
         workload(estate, task.reference(), task.ways_in(), &interfaces)
     });
+    let unread_hosts: Vec<Node<'_, ContainerInstance>> = estate
+        .host_instances()
+        .into_iter()
+        .filter(|host| host.instance.clone().found().is_none())
+        .map(|host| host.container_instance)
+        .collect();
+    let unread_hosts = unread_hosts.into_iter().map(|host| workload(estate, host.reference(), host.ways_in(), &[]));
     let hosts = estate.host_instances().into_iter().filter_map(|host| host.instance.found());
     let nodes = estate.eks_clusters().flat_map(Node::<'_, Cluster>::nodes_outside_groups);
     let mut machines: Vec<Node<'_, Instance>> = hosts.chain(nodes).collect();
@@ -91,11 +98,11 @@ fn workloads(estate: &Estate<'_>) -> Vec<Workload> {
     let machines = machines.into_iter().map(|machine| workload(estate, machine.reference(), machine.ways_in(), &interfaces_of(machine)));
     let groups = estate.eks_clusters().flat_map(Node::<'_, Cluster>::nodegroups).map(|group| {
         let interfaces: Vec<_> = group.nodes().flat_map(interfaces_of).collect();
-        workload(estate, group.reference(), WaysIn::of_all(group.nodes()), &interfaces)
+        workload(estate, group.reference(), group.ways_in(), &interfaces)
     });
     let pods = estate.eks_clusters().flat_map(Node::<'_, Cluster>::pod_interfaces);
     let pods = pods.map(|pod| workload(estate, pod.reference(), WaysIn::of([pod]), &[pod]));
-    let mut all: Vec<Workload> = services.chain(alone).chain(machines).chain(groups).chain(pods).collect();
+    let mut all: Vec<Workload> = services.chain(alone).chain(unread_hosts).chain(machines).chain(groups).chain(pods).collect();
     let rank = |workload: &Workload| match workload.ways_in.reachable {
         Some(true) => 0,
         None => 1,
@@ -190,6 +197,7 @@ fn name(resource: &ResourceRef) -> String {
         Service::TYPE => ("service", "service"),
         Task::TYPE => ("task", "task"),
         Instance::TYPE => ("host", "instance"),
+        ContainerInstance::TYPE => ("host", "container-instance"),
         Nodegroup::TYPE => ("node group", "nodegroup"),
         _ => ("pod interface", "network-interface"),
     };
@@ -226,6 +234,7 @@ fn way_words(way: &WayIn) -> String {
     );
     let mut words = vec![format!("{} {through}", flows.join("; "))];
     words.extend(way.conditions.iter().cloned());
+    words.extend(way.by_door.then(|| "by a front door".to_owned()));
     words.extend((!way.now).then(|| "not at this moment".to_owned()));
     words.extend((!way.certain).then(|| "not certain".to_owned()));
     words.join(", ")

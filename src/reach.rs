@@ -113,30 +113,27 @@ impl Asked<'_> {
         }
     }
 
-    /// Explains each pair that fares differently; those that fare like one before are named below it.
+    /// Explains each pair that fares differently as it comes; those that fare like one before are named at the end.
     fn explain(&self, questions: &[Question], out: &mut dyn Write) -> io::Result<()> {
-        let mut told: Vec<(Explanation, Vec<&Question>)> = Vec::new();
+        let named = |id: &str| self.estate?.interface_bearer(id).map(|bearer| plimsoll_report::inline(&bearer));
+        let mut told: Vec<(&Question, Vec<&Question>)> = Vec::new();
         let mut known: BTreeMap<Fares, usize> = BTreeMap::new();
         for question in questions {
             let explained = self.network.explain(question);
             let at = *known.entry(explained.fares()).or_insert(told.len());
-            match told.get_mut(at) {
-                Some((_, alike)) => alike.push(question),
-                None => told.push((explained, Vec::new())),
+            if let Some((_, alike)) = told.get_mut(at) {
+                alike.push(question);
+                continue;
             }
-        }
-        let named = |id: &str| self.estate?.interface_bearer(id).map(|bearer| plimsoll_report::inline(&bearer));
-        for (explained, alike) in told {
+            told.push((question, Vec::new()));
             let mut text = String::new();
             explained.tell(&named, &mut text).map_err(io::Error::other)?;
-            write!(out, "{text}")?;
-            for question in alike.iter().take(NAMED) {
-                writeln!(out, "the same: {} -> {}", question.from, question.to)?;
-            }
-            if alike.len() > NAMED {
-                writeln!(out, "the same: {} more", alike.len() - NAMED)?;
-            }
-            writeln!(out)?;
+            writeln!(out, "{text}")?;
+        }
+        for (first, alike) in told.into_iter().filter(|(_, alike)| !alike.is_empty()) {
+            let pairs: Vec<String> = alike.iter().take(NAMED).map(|question| format!("{} -> {}", question.from, question.to)).collect();
+            let more = if alike.len() > NAMED { format!(" and {} more", alike.len() - NAMED) } else { String::new() };
+            writeln!(out, "as {} -> {}: {}{more}", first.from, first.to, pairs.join(", "))?;
         }
         Ok(())
     }

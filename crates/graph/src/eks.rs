@@ -40,6 +40,7 @@ pub(crate) struct Kubernetes {
     pod_interfaces: Relation,
     // Of each branch interface of a pod.
     interface_cluster: FxHashMap<u32, u32>,
+    interface_node: FxHashMap<u32, u32>,
     // Of each instance.
     instance_cluster: FxHashMap<u32, u32>,
     nodegroup_cluster: FxHashMap<u32, u32>,
@@ -104,16 +105,19 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
     for position in (0_u32..).take(inventory.instances.len()) {
         nodes.extend(instance_cluster.get(&position).map(|&cluster| (cluster, position)));
     }
-    let trunk_cluster = |trunk: &str| {
+    let trunk_node = |trunk: &str| {
         let trunk = inventory.network_interfaces.get(*estate.ids.network_interfaces.get(trunk)? as usize)?;
         let instance = trunk.data.attachment.as_ref()?.instance_id.as_deref()?;
-        instance_cluster.get(estate.ids.instances.get(instance)?).copied()
+        estate.ids.instances.get(instance).copied()
     };
-    let pods = positioned(&inventory.network_interfaces).filter_map(|(interface, position)| {
-        let trunk = interface.data.tag_set.iter().find(|tag| tag.key == TRUNK_TAG)?;
-        Some((trunk_cluster(&trunk.value)?, position))
-    });
-    let pods: Vec<(u32, u32)> = pods.collect();
+    let interface_node: FxHashMap<u32, u32> = positioned(&inventory.network_interfaces)
+        .filter_map(|(interface, position)| {
+            let trunk = interface.data.tag_set.iter().find(|tag| tag.key == TRUNK_TAG)?;
+            Some((position, trunk_node(&trunk.value)?))
+        })
+        .collect();
+    let mut pods: Vec<(u32, u32)> = interface_node.iter().filter_map(|(&pod, node)| Some((*instance_cluster.get(node)?, pod))).collect();
+    pods.sort_unstable();
     let mut role_associations: FxHashMap<String, Vec<u32>> = FxHashMap::default();
     for (association, position) in positioned(&inventory.pod_identity_associations) {
         role_associations.entry(association.data.role_arn.clone()).or_default().push(position);
@@ -138,6 +142,7 @@ pub(crate) fn relate(estate: &mut Estate<'_>) {
         nodes: Relation::new(rows, nodes),
         nodegroup_nodes,
         interface_cluster: backwards(&pods),
+        interface_node,
         pod_interfaces: Relation::new(rows, pods),
         instance_cluster,
         role_associations,
@@ -371,6 +376,11 @@ impl<'e> Node<'e, NetworkInterface> {
     /// The EKS cluster of the pod that it belongs to alone: one with security groups of its own.
     pub fn pod_cluster(self) -> Option<Node<'e, Cluster>> {
         self.estate.at(*self.estate.kubernetes.interface_cluster.get(&self.index)?)
+    }
+
+    /// The node under that pod.
+    pub fn pod_node(self) -> Option<Node<'e, Instance>> {
+        self.estate.at(*self.estate.kubernetes.interface_node.get(&self.index)?)
     }
 }
 

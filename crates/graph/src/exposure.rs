@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use plimsoll_model::Resource;
 use plimsoll_model::aws::ec2::{Instance, NetworkInterface};
 use plimsoll_model::aws::ecs::{ContainerInstance, Service, Task, TaskDefinition};
-use plimsoll_model::aws::eks::Nodegroup;
+use plimsoll_model::aws::eks::{Cluster, Nodegroup};
 use plimsoll_model::aws::elasticloadbalancing::{Listener, LoadBalancer};
 use plimsoll_net::{Balanced, Exposure, Flow, PathExposure, PortSet, Protocol};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use crate::{Estate, Node, Opening};
@@ -29,6 +30,9 @@ pub struct WayIn {
     pub flows: Vec<Flow>,
     /// Whether it is certainly open.
     pub certain: bool,
+    /// Whether it leads through a front door: the interface of another service of AWS, which was not read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_door: bool,
     /// Whether it is open at this moment: a load balancer sends nothing to an unhealthy target.
     pub now: bool,
     /// What a client must do beside sending packets.
@@ -70,7 +74,7 @@ impl WaysIn {
             return;
         }
         for path in std::iter::once(&*exposure.direct).chain(&exposure.balanced) {
-            for (flows, certain) in [(&path.flows, true), (&path.doubtful, false)] {
+            for (flows, certain, by_door) in [(&path.flows, true, false), (&path.doubtful, false, false), (&path.by_doors, false, true)] {
                 let flows = kept(path, flows, ports);
                 if !flows.is_empty() {
                     self.missing.extend(path.missing.iter().filter(|_| !certain).cloned());
@@ -79,6 +83,7 @@ impl WaysIn {
                         balanced: path.balanced.clone(),
                         flows,
                         certain,
+                        by_door,
                         now: path.now,
                         conditions: path.conditions.clone(),
                     });
@@ -195,9 +200,9 @@ impl Estate<'_> {
             "elasticloadbalancing:LoadBalancer" => self.at::<LoadBalancer>(index)?.internet_reaches_nodes(),
             "elasticloadbalancing:Listener" => self.at::<Listener>(index)?.load_balancer().found()?.internet_reaches_nodes(),
             "eks:Nodegroup" => {
-                let mut nodes = self.at::<Nodegroup>(index)?.nodes().peekable();
-                nodes.peek()?;
-                Some(WaysIn::of_all(nodes).reachable)
+                let group = self.at::<Nodegroup>(index)?;
+                group.nodes().next()?;
+                Some(group.ways_in().reachable)
             }
             "ecs:ContainerInstance" => {
                 let host = self.at::<ContainerInstance>(index)?;
@@ -310,6 +315,20 @@ impl Node<'_, Instance> {
     }
 }
 
+impl<'e> Node<'e, Nodegroup> {
+    /// What reaches its nodes from the internet, and pods on them that have security groups of their own.
+    pub fn ways_in(self) -> WaysIn {
+        let pods = self.cluster().found().into_iter().flat_map(Node::<'e, Cluster>::pod_interfaces);
+        let nodes: FxHashSet<u32> = self.nodes().map(|node| node.index).collect();
+        let here = pods.filter(|pod| pod.pod_node().is_some_and(|node| nodes.contains(&node.index)));
+        let mut found = self.nodes().map(Node::<'e, Instance>::ways_in).fold(WaysIn::of(here), WaysIn::and);
+        // Nodes that were not listed may be reached.
+        let listed = self.estate.coverage().check(self.account(), self.region(), Instance::OPERATION);
+        found.missing.extend(listed.err().map(|gap| gap.to_string()));
+        found.weighed()
+    }
+}
+
 impl WaysIn {
     /// What reaches interfaces from the internet, on whatever port.
     pub fn of<'e>(interfaces: impl IntoIterator<Item = Node<'e, NetworkInterface>>) -> Self {
@@ -320,11 +339,6 @@ impl WaysIn {
             }
         }
         found.weighed()
-    }
-
-    /// What reaches any of some machines.
-    pub fn of_all<'e>(instances: impl IntoIterator<Item = Node<'e, Instance>>) -> Self {
-        instances.into_iter().map(Node::<'e, Instance>::ways_in).fold(Self::none(), Self::and).weighed()
     }
 }
 
@@ -478,6 +492,13 @@ mod tests {
         assert_eq!(reaches(kubernetes(), "eks:Nodegroup"), Some(Some(false)));
         assert_eq!(reaches(kubernetes().facing_internet(443), "eks:Nodegroup"), Some(Some(true)));
         assert_eq!(reaches(fixture().eks_cluster("shop", |_| {}).nodegroup("shop", "web", |_| {}), "eks:Nodegroup"), None);
+        assert_eq!(reaches(kubernetes().denied("ec2:DescribeInstances"), "eks:Nodegroup"), Some(None), "there may be more nodes");
+        let open_pod = kubernetes().facing_internet(443).each::<plimsoll_model::aws::ec2::NetworkInterface>(|interface| {
+            if interface.network_interface_id == "eni-n1" {
+                interface.association = None;
+            }
+        });
+        assert_eq!(reaches(open_pod, "eks:Nodegroup"), Some(Some(true)), "by a pod on a node");
         let inventory = kubernetes().facing_internet(443).build();
         let estate = Estate::new(&inventory);
         let pods: Vec<_> = estate.eks_clusters().flat_map(crate::Node::<'_, Cluster>::pod_interfaces).collect();

@@ -164,9 +164,12 @@ impl<'e> Principal<'e> {
         let caller = Caller::parse(self.arn()).ok_or_else(|| malformed(self.arn(), "its ARN is not one of a principal"))?;
         let request = Request { resource_account: Some(owner.as_str().into()), context: keys, ..Request::new(caller, action, resource) };
         let mut decision = plimsoll_iam::evaluate(&request, &policies).map_err(|error| malformed(self.arn(), &error.to_string()))?;
-        let open = matches!(decision.verdict, plimsoll_iam::Verdict::ImplicitlyDenied | plimsoll_iam::Verdict::Conditional);
-        if target.unread_grants && open && crate::grant::is_grantable(action) {
-            decision.unread.push(Layer::Grants);
+        if let Some(unknown) = target.unread_grants.filter(|_| crate::grant::is_grantable(action)) {
+            match decision.verdict {
+                plimsoll_iam::Verdict::ImplicitlyDenied => return Err(unknown),
+                plimsoll_iam::Verdict::Conditional => decision.unread.push(Layer::Grants),
+                _ => {}
+            }
         }
         match unread {
             // A Deny stands, whatever else is attached.
@@ -256,8 +259,8 @@ struct Target {
     policy: Option<Result<Attached, Unknown>>,
     /// `None` when nothing by that ARN was read.
     tags: Option<Vec<(String, String)>>,
-    /// Its grants were not read.
-    unread_grants: bool,
+    /// Why its grants are not known.
+    unread_grants: Option<Unknown>,
 }
 
 impl Estate<'_> {
@@ -338,7 +341,7 @@ impl Estate<'_> {
 
     /// What is known of the resource with an ARN.
     fn target(&self, caller: &AccountId, resource: &str) -> Target {
-        let none = Target { account: None, policy: None, tags: None, unread_grants: false };
+        let none = Target { account: None, policy: None, tags: None, unread_grants: None };
         let Some(arn) = Arn::parse(resource) else { return none };
         let account = if arn.account.is_empty() { caller.clone() } else { AccountId::new(arn.account) };
         let region = if arn.region.is_empty() { Region::global() } else { Region::new(arn.region) };
@@ -346,7 +349,7 @@ impl Estate<'_> {
             account: Some(account.clone()),
             policy: policy.transpose(),
             tags: tags.map(|tags| tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
-            unread_grants: false,
+            unread_grants: None,
         };
         let seen = |policy: &Seen<Option<PolicyDocument>>, kind| match policy.known() {
             Ok(document) => Ok(document.as_ref().map(|document| parsed(resource, kind, Some(document)))),
@@ -365,10 +368,7 @@ impl Estate<'_> {
                 None => of(Ok(None), None),
             },
             ("kms", "key") => match self.key(&account, &region, resource) {
-                Link::Found(key) => {
-                    let unread_grants = key.data().grants.known().is_err();
-                    Target { unread_grants, ..of(key.attached_policy(), Some(key.data().tags())) }
-                }
+                Link::Found(key) => Target { unread_grants: key.unread_grants(), ..of(key.attached_policy(), Some(key.data().tags())) },
                 Link::Missing(missing) => of(Err(missing.into_unknown::<kms::Key>()), None),
             },
             ("secretsmanager", "secret") => match self.secret(&account, &region, resource) {

@@ -165,8 +165,9 @@ impl fmt::Display for Explanation<'_> {
             writeln!(f, "  and on {} more conditions", decision.residual.len() - 3)?;
         }
         for layer in &decision.unread {
-            match layer {
-                Layer::Grants => writeln!(f, "  {layer} could not be read and may allow it")?,
+            match (layer, decision.verdict) {
+                (Layer::Grants, _) => writeln!(f, "  {layer} could not be read and may allow it")?,
+                (Layer::Resource, Verdict::ImplicitlyDenied) => writeln!(f, "  {layer} could not be read and may allow it or deny it")?,
                 _ => writeln!(f, "  {layer} could not be read and is taken to allow")?,
             }
         }

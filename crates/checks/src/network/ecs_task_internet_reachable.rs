@@ -84,10 +84,11 @@ fn judge(task: Node<'_, Task>) -> Judgement {
     }
     let Some((way, flow)) = exposed.first() else {
         // A ping may get in for certain where it is not known whether anything else does.
-        let mut direct = ways.ways.iter().filter(|way| way.balanced.is_none() && !way.certain);
+        // What comes by the interface of another service is not straight from the internet.
+        let mut direct = ways.ways.iter().filter(|way| way.balanced.is_none() && !way.certain && !way.by_door);
         let doubtful = direct.any(|way| way.flows.iter().any(|flow| is_wide(&flow.peers) && declared_part(flow, declared).is_some()));
-        if doubtful || ways.reachable.is_none() && ways.ways.is_empty() {
-            let missing: Vec<&str> = ways.missing.iter().map(String::as_str).collect();
+        let missing: Vec<&str> = ways.missing.iter().map(String::as_str).filter(|missing| !missing.starts_with("front-door:")).collect();
+        if doubtful || !missing.is_empty() && ways.ways.iter().all(|way| way.by_door) {
             let why = format!("it is not known whether the internet reaches the task: {}", listed(&missing));
             return Err(undecided(task, "ec2:DescribeNetworkInterfaces", Gap::INCONCLUSIVE, why));
         }
@@ -167,6 +168,15 @@ mod tests {
             let container = definition.container_definitions.first_mut().unwrap();
             container.port_mappings = vec![PortMapping { container_port: Some(port), ..PortMapping::default() }];
         }
+    }
+
+    #[test]
+    fn what_another_service_may_reach_is_not_straight() {
+        use plimsoll_model::aws::ec2::{NetworkInterface, Tag};
+
+        let origin = Tag { key: "aws.cloudfront.vpcorigin".to_owned(), value: "enabled".to_owned() };
+        let behind = || fixture().shop().interface("cf", |interface: &mut NetworkInterface| interface.tag_set = vec![origin]);
+        assert_eq!(outcome(&CHECK, behind()), Pass);
     }
 
     #[test]
