@@ -135,6 +135,9 @@ impl Asked<'_> {
             let more = if alike.len() > NAMED { format!(" and {} more", alike.len() - NAMED) } else { String::new() };
             writeln!(out, "as {} -> {}: {}{more}", first.from, first.to, pairs.join(", "))?;
         }
+        if let Some(estate) = self.estate {
+            writeln!(out, "as it was at {}", estate.inventory().header.finished_at.strftime("%Y-%m-%d %H:%M UTC"))?;
+        }
         Ok(())
     }
 

@@ -202,7 +202,7 @@ fn reach_answers_by_the_names_of_services_and_explains_every_hop() {
     let yes = json(&ask(&open, &["--format", "json"]));
     assert_eq!((yes[0]["reachable"].as_bool(), yes[0]["scope"].as_str()), (Some(true), Some("internet")), "{yes}");
     let explained = stdout(&ask(&open, &["--explain"]));
-    for hop in ["igw-main", "acl-main, rule 100", "sg-web", "reply:", "to close:"] {
+    for hop in ["igw-main", "acl-main, rule 100", "sg-web", "reply:", "to close:", "as it was at 20"] {
         assert!(explained.contains(hop), "{hop}: {explained}");
     }
     let wrong = bare().arg("reach").arg(&open).args(["--from", "internet", "--to", "web"]).output().unwrap();

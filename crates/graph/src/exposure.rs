@@ -177,8 +177,9 @@ impl Estate<'_> {
     }
 
     /// Whether the internet reaches a workload, by kind and position of the resource: a task, a service or task definition
-    /// by its running tasks, a container host by itself and the tasks on it, a node group by its nodes, an internet-facing load balancer or its
-    /// listener by its nodes. `None` for what is no workload, or does not run; `Some(None)` where it is not known.
+    /// by its running tasks, a container host by itself and the tasks on it, a node group by its nodes and the pods on them,
+    /// an internet-facing load balancer or its listener by its nodes. `None` for what is no workload, or does not run;
+    /// `Some(None)` where it is not known.
     pub fn internet_reaches(&self, kind: &str, index: u32) -> Option<Option<bool>> {
         let any = |tasks: &mut dyn Iterator<Item = Node<'_, Task>>| {
             let mut answers = tasks.filter(|task| task.is_running()).map(Node::<'_, Task>::is_internet_reachable).peekable();
