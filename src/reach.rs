@@ -133,7 +133,7 @@ impl Asked<'_> {
         for (first, alike) in told.into_iter().filter(|(_, alike)| !alike.is_empty()) {
             let pairs: Vec<String> = alike.iter().take(NAMED).map(|question| format!("{} -> {}", question.from, question.to)).collect();
             let more = if alike.len() > NAMED { format!(" and {} more", alike.len() - NAMED) } else { String::new() };
-            writeln!(out, "as {} -> {}: {}{more}", first.from, first.to, pairs.join(", "))?;
+            writeln!(out, "the same as {} -> {}: {}{more}", first.from, first.to, pairs.join(", "))?;
         }
         if let Some(estate) = self.estate {
             writeln!(out, "as it was at {}", estate.inventory().header.finished_at.strftime("%Y-%m-%d %H:%M UTC"))?;
