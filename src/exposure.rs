@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use plimsoll_graph::{DiscoveryName, Estate, NameKind, Node, WayIn, WaysIn};
+use plimsoll_graph::{DiscoveryName, Estate, Host, NameKind, Node, WayIn, WaysIn};
 use plimsoll_model::aws::ec2::{Instance, NetworkInterface};
 use plimsoll_model::aws::ecs::{ContainerInstance, Service, Task};
 use plimsoll_model::aws::eks::{Cluster, Nodegroup};
@@ -83,16 +83,15 @@ fn workloads(estate: &Estate<'_>) -> Vec<Workload> {
         let interfaces = Node::<'_, Task>::interfaces(task).unwrap_or_default();
         workload(estate, task.reference(), task.ways_in(), &interfaces)
     });
-    let unread_hosts: Vec<Node<'_, ContainerInstance>> = estate
-        .host_instances()
-        .into_iter()
-        .filter(|host| host.instance.clone().found().is_none())
-        .map(|host| host.container_instance)
-        .collect();
-    let unread_hosts = unread_hosts.into_iter().map(|host| workload(estate, host.reference(), host.ways_in(), &[]));
-    let hosts = estate.host_instances().into_iter().filter_map(|host| host.instance.found());
+    let (mut machines, mut unread_hosts) = (Vec::new(), Vec::new());
+    for Host { container_instance, instance } in estate.host_instances() {
+        match instance.found() {
+            Some(machine) => machines.push(machine),
+            None => unread_hosts.push(workload(estate, container_instance.reference(), container_instance.ways_in(), &[])),
+        }
+    }
     let nodes = estate.eks_clusters().flat_map(Node::<'_, Cluster>::nodes_outside_groups);
-    let mut machines: Vec<Node<'_, Instance>> = hosts.chain(nodes).collect();
+    machines.extend(nodes);
     machines.sort_by_key(Node::index);
     machines.dedup();
     let machines = machines.into_iter().map(|machine| workload(estate, machine.reference(), machine.ways_in(), &interfaces_of(machine)));

@@ -212,7 +212,7 @@ impl<'a> Network<'a> {
         let Some(subnet) = self.subnet_or_doubt(walk, eni) else { return };
         let vpc = self.vpcs.get(subnet.vpc);
         let family = walk.family;
-        let public = self.address_set(eni, |address| address.public && Family::of(address.first) == family);
+        let public = self.public_addresses(eni, family);
         let door = if public.is_empty() { self.front_door(subnet.vpc) } else { None };
         walk.check(Hop::PublicAddress(eni.id), !public.is_empty(), door.as_ref());
         if family == Family::V6 {
@@ -231,8 +231,7 @@ impl<'a> Network<'a> {
     pub(crate) fn back_to_internet(&self, walk: &mut Walk<'_, 'a>, ix: Ix<Eni<'a>>) {
         let Some(subnet) = self.enis.get(ix).subnet.map(|subnet| self.subnets.get(subnet)) else { return };
         self.acl_hop(walk, subnet, true, true, None);
-        let family = walk.family;
-        let public = self.address_set(self.enis.get(ix), |address| address.public && Family::of(address.first) == family);
+        let public = self.public_addresses(self.enis.get(ix), walk.family);
         if public.is_empty() && self.front_door(subnet.vpc).is_some() {
             // What came by a door that keeps its clients' addresses goes back by it; that is as doubtful as its coming.
             return;
@@ -287,7 +286,7 @@ impl<'a> Network<'a> {
                     walk.pass(hop);
                     let access = &subnet.public_access;
                     walk.check(Hop::PublicAccess(access.setting), access.mode != BlockMode::Both, access.doubt.as_ref());
-                    let public = self.address_set(eni, |address| address.public && Family::of(address.first) == Family::V6);
+                    let public = self.public_addresses(eni, Family::V6);
                     walk.check(Hop::PublicAddress(eni.id), !public.is_empty(), None);
                     walk.turn();
                     self.acl_hop(&mut walk, subnet, false, true, None);
@@ -333,7 +332,7 @@ impl<'a> Network<'a> {
 
     fn out_through_gateway(&self, walk: &mut Walk<'_, 'a>, eni: &Eni<'a>, subnet: &Subnet<'a>, vpc: &Vpc<'a>) {
         let family = walk.family;
-        let public = self.address_set(eni, |address| address.public && Family::of(address.first) == family);
+        let public = self.public_addresses(eni, family);
         walk.check(Hop::PublicAddress(eni.id), !public.is_empty(), None);
         let access = &subnet.public_access;
         walk.check(Hop::PublicAccess(access.setting), access.mode == BlockMode::Off, access.doubt.as_ref());

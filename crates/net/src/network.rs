@@ -6,6 +6,7 @@ use plimsoll_model::aws::{ec2, elasticloadbalancing};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::acl::Acl;
+use crate::address::Family;
 use crate::arena::{Arena, Ix};
 use crate::balancing::{Balancer, TargetGroup};
 use crate::groups::Group;
@@ -224,6 +225,11 @@ impl<'a> Network<'a> {
 
     pub(crate) fn address_set(&self, eni: &Eni<'a>, keep: impl Fn(&Address) -> bool) -> CidrSet {
         self.addresses_of(eni).iter().filter(|address| keep(address)).map(|address| (address.first, address.last)).collect()
+    }
+
+    /// The addresses of an interface in a family that the internet can send to.
+    pub(crate) fn public_addresses(&self, eni: &Eni<'a>, family: Family) -> CidrSet {
+        self.address_set(eni, |address| address.public && Family::of(address.first) == family)
     }
 
     pub(crate) fn vpc_of(&self, eni: &Eni<'a>) -> Option<&Vpc<'a>> {
